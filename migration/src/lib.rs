@@ -31,6 +31,7 @@ mod m20261127_000018_adoptions;
 mod m20261128_000019_processes;
 mod m20261128_000021_parity;
 mod m20261128_000022_incarnation;
+mod m20261128_000026_news;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000019_processes::Migration),
             Box::new(m20261128_000021_parity::Migration),
             Box::new(m20261128_000022_incarnation::Migration),
+            Box::new(m20261128_000026_news::Migration),
         ]
     }
 }

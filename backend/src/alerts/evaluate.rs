@@ -57,12 +57,14 @@ impl Alerts {
             return Ok(());
         }
         let evaluation = self.gather(now).await;
-        let Some(turn) = self.store.end_alert_turn(holder, now.after(self.settings.interval())).await? else {
+        let not_judged = evaluation.not_judged();
+        let evaluated = not_judged.is_empty().then_some(now);
+        let next = now.after(self.settings.interval());
+        let Some(turn) = self.store.end_alert_turn(holder, evaluated, next).await? else {
             tracing::warn!("evaluating the alert rules took so long that another process took over");
             return Ok(());
         };
-        let not_judged = evaluation.not_judged();
-        let changes = decide(&turn.open().await?, evaluation.findings, &not_judged, now);
+        let changes = decide(&turn.open(now).await?, evaluation.findings, &not_judged, now);
         let announcements = turn
             .write(changes, &self.policy(), &|subject| self.channels_for(subject), &|| self.reference(), now)
             .await?;
@@ -100,7 +102,7 @@ impl Alerts {
 }
 
 pub(super) fn log(announcement: &Announcement) {
-    let Announcement { event, rule, subject, severity, message } = announcement;
+    let Announcement { event, rule, subject, severity, message, .. } = announcement;
     let (event, severity) = (event.as_str(), severity.as_str());
     match announcement.event {
         NotificationEvent::Resolved => tracing::info!(rule, subject, severity, event, "✅ alert resolved"),

@@ -14,7 +14,7 @@ use crate::{
     activity::{ActivityKind, subject_site},
     clock::Timestamp,
     limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, LONGEST_AT_DESTINATION, UNJUDGED_CHECKS},
-    model::{Effect, ItemState, Observation, Rule},
+    model::{Effect, Observation, Rule},
     store::{BrakeCount, Cause, Comparison, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
 };
 
@@ -146,14 +146,22 @@ impl Alerts {
         let audit = evaluation.read(&[Rule::Conservation], AUDIT_TIME, self.audit(&summary, now)).await;
         summary.audit = audit.flatten().or(summary.audit);
         let samples = evaluation.read(&[Rule::Credits], ALERT_READ_TIME, self.credit_samples(&summary, now)).await;
-        let undelivered = self.store.undelivered(&summary.name);
-        let undelivered = evaluation.read(&[Rule::OldestChange, Rule::Parked], ALERT_READ_TIME, undelivered).await;
-        let failed = evaluation.read(&[Rule::Failed], ALERT_READ_TIME, self.store.attention(&summary.name)).await;
-        let mut failed = failed.unwrap_or_default();
-        // What the brake holds back has a rule of its own.
-        failed.retain(|reason| reason.state == ItemState::Failed && !Effect::is_braked(&reason.code));
-        let (samples, undelivered) = (samples.unwrap_or_default(), undelivered.unwrap_or_default());
-        DestinationInput { summary, reserve, samples, undelivered, failed }
+        let waiting = self.store.undelivered(&summary.name);
+        let waiting = evaluation.read(&[Rule::OldestChange], ALERT_READ_TIME, waiting).await.flatten();
+        let late = now.before(HOUR * self.settings.rules.parked_hours);
+        let reasons = async {
+            let reasons = self.store.reasons(&summary.name, late).await?;
+            // Only single records are named, by their site.
+            let names = if reasons.is_empty() { HashMap::new() } else { self.store.site_names().await? };
+            Ok((reasons, names))
+        };
+        let reasons = evaluation.read(&[Rule::Failed, Rule::Parked], ALERT_READ_TIME, reasons).await;
+        let (reasons, mut sites) = reasons.unwrap_or_default();
+        if sites.is_empty() && waiting.as_ref().is_some_and(|waiting| waiting.only.is_some()) {
+            let names = evaluation.read(&[Rule::OldestChange], ALERT_READ_TIME, self.store.site_names()).await;
+            sites = names.unwrap_or_default();
+        }
+        DestinationInput { summary, reserve, samples: samples.unwrap_or_default(), waiting, reasons, sites }
     }
 
     /// What waits because of the brake, by site.

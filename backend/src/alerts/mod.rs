@@ -1,4 +1,4 @@
-//! Alerts: rules find what is wrong, channels are notified once, reminded, and notified when it is resolved.
+//! Alerts: rules find what is wrong, channels are notified of what is news, reminded, and notified when it is resolved.
 //!
 //! Of all processes on a database, one at a time holds the turn to evaluate the rules ([`evaluate`]). It passes what
 //! they find to [`crate::model::decide`], and stores the changed alerts and their notifications in one transaction.
@@ -9,13 +9,18 @@
 //! [`crate::limits::NOTIFICATION_UNKNOWN_TIME`] its alert is sent as a reminder. Programs (`format = "json"`) recognise
 //! a duplicate by its reference, so for them it is retried.
 //!
+//! **News is told** ([`crate::model::Told`]): another cause of what is known, or so many more that it is not what was
+//! told; also after somebody acknowledged it. A channel that is new hears what is open.
+//!
 //! **Each rule fails alone** ([`gather`]). A rule whose data cannot be read is not evaluated: its alerts stay
 //! unchanged, and after several failures in a row that is an alert of its own. **Alerts that the database cannot
 //! store** ([`unstored`]), above all that it accepts no events, are sent by each process from memory.
 
+pub mod advice;
 mod channel;
 mod evaluate;
 mod gather;
+mod links;
 mod rules;
 mod send;
 mod unstored;
@@ -24,6 +29,7 @@ mod words;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -46,8 +52,9 @@ use crate::{
     zoho::destination::Zoho,
 };
 
+pub use links::page;
 pub use send::ChannelTest;
-pub use words::title;
+pub use words::{ACKNOWLEDGED, is_looked_at, nothing_open, title};
 
 use channel::Channel;
 use unstored::Unstored;
@@ -176,6 +183,11 @@ impl Alerts {
             ChannelSummary { name: channel.name.clone(), kind: channel.kind(), state }
         };
         Ok(self.channels.iter().map(summary).collect())
+    }
+
+    /// The time between two evaluations of the rules.
+    pub fn interval(&self) -> Duration {
+        self.settings.interval()
     }
 
     /// A unique reference: 128 random bits.

@@ -17,7 +17,7 @@ use crate::{
     clock::Timestamp,
     health::WriteHealth,
     limits,
-    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, decide},
+    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, Told, decide},
     store::{Alert, Announcement, ClaimedNotification, EndedAlert, NotifiedAlert, SendOutcome, StoreError},
 };
 
@@ -43,16 +43,26 @@ struct UnstoredAlert {
 
 impl UnstoredAlert {
     fn alert(&self, resolved_at: Option<Timestamp>) -> Alert {
-        let Observation { rule, subject, code, message, .. } = self.finding.clone();
-        let (code, severity) = (code.to_owned(), self.open.severity);
-        let Self { raised_at, last_seen_at, .. } = *self;
-        let (id, acknowledged) = (0, None);
-        Alert { id, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, acknowledged }
+        let Observation { rule, subject, code, title, message, link, .. } = self.finding.clone();
+        Alert {
+            id: 0,
+            rule,
+            subject,
+            code: code.to_owned(),
+            severity: self.open.severity,
+            title,
+            message,
+            link,
+            raised_at: self.raised_at,
+            last_seen_at: self.last_seen_at,
+            resolved_at,
+            acknowledged: None,
+        }
     }
 
     /// A notification about it; each channel's copy gets a reference of its own.
-    fn notification(&self, event: NotificationEvent, now: Timestamp) -> ClaimedNotification {
-        let Observation { rule, subject, code, message, .. } = self.finding.clone();
+    fn notification(&self, event: NotificationEvent, finding: &Observation, now: Timestamp) -> ClaimedNotification {
+        let Observation { rule, subject, code, title, message, link, .. } = finding.clone();
         let alert = NotifiedAlert {
             id: None,
             reference: self.reference.clone(),
@@ -61,6 +71,7 @@ impl UnstoredAlert {
             code: code.to_owned(),
             raised_at: self.raised_at,
             resolved_at: (event == NotificationEvent::Resolved).then_some(now),
+            acknowledged: None,
         };
         let (severity, alert) = (self.open.severity, Some(alert));
         ClaimedNotification {
@@ -69,7 +80,9 @@ impl UnstoredAlert {
             attempts: 0,
             event,
             severity,
+            title,
             message,
+            link,
             created_at: now,
             alert,
         }
@@ -109,18 +122,20 @@ impl Unstored {
                 let (id, rule, subject) = (self.last_id, finding.rule, finding.subject.clone());
                 let before = self.before.get(&(rule, subject.clone())).copied();
                 let (severity, quiet_needed) = (finding.severity, policy.quiet_needed(before, now));
-                let (acknowledged, quiet) = (false, 0);
-                let open = OpenAlert { id, rule, subject, severity, acknowledged, quiet, quiet_needed, remind_at };
+                let (acknowledged, quiet, told) = (false, 0, Some(Told::all(&finding, now)));
+                let open =
+                    OpenAlert { id, rule, subject, severity, acknowledged, told, quiet, quiet_needed, remind_at };
                 let entry = UnstoredAlert { reference: reference(), open, finding, raised_at: now, last_seen_at: now };
-                let notification = entry.notification(NotificationEvent::Raised, now);
+                let notification = entry.notification(NotificationEvent::Raised, &entry.finding, now);
                 self.open.push(entry);
                 Some(notification)
             }
-            AlertChange::Keep { id, finding, notify } => {
+            AlertChange::Keep { id, finding, notify, told } => {
                 let entry = self.open.iter_mut().find(|entry| entry.open.id == id)?;
                 (entry.open.severity, entry.open.quiet, entry.last_seen_at) = (finding.severity, 0, now);
-                entry.finding = finding;
-                let notification = entry.notification(notify?, now);
+                (entry.finding, entry.open.told) = (finding, Some(told));
+                let (event, news) = notify?;
+                let notification = entry.notification(event, &news, now);
                 entry.open.remind_at = remind_at;
                 Some(notification)
             }
@@ -134,7 +149,7 @@ impl Unstored {
                 let key = (entry.open.rule, entry.open.subject.clone());
                 self.before.insert(key, (entry.open.quiet_needed, now));
                 let (notification, alert) =
-                    (entry.notification(NotificationEvent::Resolved, now), entry.alert(Some(now)));
+                    (entry.notification(NotificationEvent::Resolved, &entry.finding, now), entry.alert(Some(now)));
                 if self.ended.len() < limits::UNSTORED_ALERTS {
                     let (reference, quiet_needed) = (entry.reference, entry.open.quiet_needed);
                     self.ended.push_back(EndedAlert { reference, alert, quiet_needed });
@@ -278,7 +293,9 @@ fn announcement(notification: &ClaimedNotification) -> Announcement {
         rule,
         subject,
         severity: notification.severity,
+        title: notification.title.clone(),
         message: notification.message.clone(),
+        link: notification.link.clone(),
     }
 }
 
@@ -289,14 +306,24 @@ mod tests {
     use super::Unstored;
     use crate::{
         clock::Timestamp,
-        model::{AlertPolicy, NotificationEvent, Observation, Rule, Severity},
+        model::{AlertCause, AlertPolicy, NotificationEvent, Observation, Rule, Severity},
     };
 
     const POLICY: AlertPolicy = AlertPolicy { quiet: 2, remind: Some(Duration::from_secs(60)) };
 
     fn finding(code: &'static str) -> Observation {
-        let (subject, message) = ("database".to_owned(), code.to_owned());
-        Observation { rule: Rule::Database, subject, code, severity: Severity::Critical, message }
+        let (name, link) = (code.to_owned(), String::new());
+        let cause = AlertCause { name: name.clone(), count: 1, title: name.clone(), message: name.clone(), link };
+        Observation {
+            rule: Rule::Database,
+            subject: "database".to_owned(),
+            code,
+            severity: Severity::Critical,
+            title: name.clone(),
+            message: name,
+            link: String::new(),
+            causes: vec![cause],
+        }
     }
 
     fn announced(unstored: &mut Unstored, findings: Vec<Observation>, second: i64) -> Vec<(NotificationEvent, String)> {
@@ -312,10 +339,11 @@ mod tests {
     fn an_alert_is_sent_once_reminded_and_resolved() {
         let mut unstored = Unstored::default();
         assert_eq!(announced(&mut unstored, vec![finding("a")], 1), [(NotificationEvent::Raised, "1".to_owned())]);
-        assert_eq!(announced(&mut unstored, vec![finding("b")], 2), []);
+        assert_eq!(announced(&mut unstored, vec![finding("a")], 2), []);
+        assert_eq!(announced(&mut unstored, vec![finding("a")], 61), [(NotificationEvent::Reminder, "1".to_owned())]);
+        let another = announced(&mut unstored, vec![finding("b")], 62);
+        assert_eq!(another, [(NotificationEvent::Worsened, "1".to_owned())], "another cause is news");
         assert_eq!(unstored.open()[0].code, "b", "the latest finding");
-        assert_eq!(announced(&mut unstored, vec![finding("b")], 61), [(NotificationEvent::Reminder, "1".to_owned())]);
-        assert_eq!(announced(&mut unstored, vec![finding("b")], 62), []);
         assert_eq!(announced(&mut unstored, vec![], 63), []);
         assert_eq!(announced(&mut unstored, vec![finding("b")], 64), [], "it never went away");
         assert_eq!(announced(&mut unstored, vec![], 65), []);

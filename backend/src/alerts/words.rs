@@ -1,6 +1,12 @@
 //! The texts of alerts.
 
-use crate::{clock::Timestamp, model::NotificationEvent};
+use std::time::Duration;
+
+use crate::{
+    clock::Timestamp,
+    model::{Kind, NotificationEvent},
+    store::Alert,
+};
 
 /// For example `2026-11-22 11:14 UTC`.
 pub(super) fn when(time: Timestamp) -> String {
@@ -8,39 +14,73 @@ pub(super) fn when(time: Timestamp) -> String {
     format!("{} UTC", text.get(..16).unwrap_or(&text))
 }
 
-/// For example `1 record` and `2 records`.
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
-}
-
 pub(super) fn records(number: u64) -> String {
-    count(number, "record", "records")
+    counted(number, "record", "records")
 }
 
-/// A short title: a line of a list, the subject of a mail.
-pub fn title(rule: &str, subject: &str) -> String {
-    let name = subject.split_once(':').map_or(subject, |(_, name)| name);
-    match rule {
-        "oldest_change" => format!("changes wait to be delivered to {name}"),
-        "parked" => format!("records for {name} wait for others"),
-        "failed" => format!("records failed at {name}"),
-        "paused" => format!("the delivery to {name} is paused"),
-        "other_mapping" => format!("a process with another mapping does not deliver to {name}"),
-        "braked" => format!("unusually much that cannot be undone waits at site {name}"),
-        "parity_broken" => format!("Moodle and the backend differ at site {name}"),
-        "backup_missed" => "there is no recent backup".to_owned(),
-        "credits" => format!("the API credits of {name} are running out"),
-        "site_silent" => format!("site {name} is silent"),
-        "conservation" => format!("records and sync items for {name} do not match"),
-        "disk" => "the database's disk is filling up".to_owned(),
-        "ingest_rejecting" => format!("events of site {name} are being rejected"),
-        "token_expiring" => format!("token {name} expires"),
-        "database" => "the database accepts no events".to_owned(),
-        "look_failed" if subject == "alerts" => "alerts cannot be stored".to_owned(),
-        "look_failed" => format!("rule {name} cannot be evaluated"),
-        "channel_failing" => format!("notifications by {name} fail"),
-        "clock" => "the time is uncertain".to_owned(),
-        other => format!("{other}: {name}"),
+/// For example `1,940 records`.
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+/// For example `1,234,567`.
+pub(super) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let comma = |(place, digit): (usize, char)| {
+        let is_group = place > 0 && (digits.len() - place).is_multiple_of(3);
+        is_group.then_some(',').into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(comma).collect()
+}
+
+/// Records of a kind, as people call them: `1 person` and `12 enrolments`.
+pub(super) fn of_kind(kind: Kind, count: u64) -> String {
+    match kind {
+        Kind::User => counted(count, "person", "people"),
+        other => counted(count, other.as_str(), &format!("{other}s")),
+    }
+}
+
+/// With a capital letter, as a name or at the beginning of a sentence.
+pub(super) fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+}
+
+/// The finding in one line. Alerts of earlier versions have none.
+pub fn title(alert: &Alert) -> String {
+    match alert.title.as_str() {
+        "" => format!("{}: {}", alert.rule, alert.subject),
+        title => title.to_owned(),
+    }
+}
+
+/// What an acknowledgement means, after for what and for how long it is.
+pub const ACKNOWLEDGED: &str = "Until then nobody is reminded. Another cause is told all the same, and so are many more of the \
+                                same: ten times as many at once, twice as many after an hour.";
+
+/// A look this long after it was due is missing, not late.
+const LATE: Duration = Duration::from_secs(10 * 60);
+
+/// Whether the rules were evaluated so recently that what they found is how things are. `interval` is the time between
+/// two evaluations.
+pub fn is_looked_at(evaluated: Option<Timestamp>, interval: Duration, now: Timestamp) -> bool {
+    evaluated.is_some_and(|at| !now.is_past(at, interval + LATE))
+}
+
+/// Whether anything is wrong, when no alert is open: nobody knows before the rules were evaluated, nor long after.
+pub fn nothing_open(evaluated: Option<Timestamp>, interval: Duration, now: Timestamp) -> String {
+    match evaluated {
+        None => {
+            "Whether anything is wrong is not known yet: the alert rules have not been evaluated. The server does it \
+                 within a minute of its start."
+                .to_owned()
+        }
+        Some(at) if !is_looked_at(evaluated, interval, now) => format!(
+            "No alert was open when the rules were last evaluated, at {}. Nobody has looked since: does the server run?",
+            when(at)
+        ),
+        Some(at) => format!("Nothing is wrong: no alert is open. The rules were last evaluated at {}.", when(at)),
     }
 }
 
@@ -56,19 +96,33 @@ pub(super) fn heading(event: NotificationEvent) -> &'static str {
 }
 
 /// The text of a test notification.
-pub(super) const TEST: &str = "This is a test of this channel. Nothing is wrong.";
+pub(super) const TEST: &str = "This is a test of this channel. It says nothing about how things are.";
 
 #[cfg(test)]
 mod tests {
-    use super::{title, when};
-    use crate::{clock::Timestamp, model::Rule};
+    use std::time::Duration;
+
+    use super::{nothing_open, number, of_kind, when};
+    use crate::{clock::Timestamp, model::Kind};
 
     #[test]
-    fn every_rule_has_words() {
-        for rule in Rule::ALL {
-            assert!(!title(rule.as_str(), "site:college").contains(':'), "{rule}");
-        }
-        assert_eq!(title("site_silent", "site:college"), "site college is silent");
+    fn numbers_and_times_read_well() {
+        assert_eq!([0, 12, 123, 1_234, 1_234_567].map(number), ["0", "12", "123", "1,234", "1,234,567"]);
+        assert_eq!((of_kind(Kind::User, 1), of_kind(Kind::Enrolment, 1_200)).1, "1,200 enrolments");
         assert_eq!(when(Timestamp(0)), "1970-01-01 00:00 UTC");
+    }
+
+    #[test]
+    fn nothing_is_wrong_only_after_a_look() {
+        let now = Timestamp(1_795_335_000_000);
+        let nothing_open = |evaluated| nothing_open(evaluated, Duration::from_secs(60), now);
+        assert!(nothing_open(None).starts_with("Whether anything is wrong is not known yet"));
+        let recent = nothing_open(Some(now.before(Duration::from_secs(60))));
+        assert_eq!(
+            recent,
+            "Nothing is wrong: no alert is open. The rules were last evaluated at 2026-11-22 08:09 UTC."
+        );
+        let long_ago = nothing_open(Some(now.before(Duration::from_secs(660))));
+        assert!(long_ago.contains("does the server run?") && !long_ago.contains("Nothing is wrong"), "{long_ago}");
     }
 }

@@ -14,14 +14,14 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     failure::{Failure, OperatorQuery, OperatorRead},
-    parameters::{Limit, List, list},
+    parameters::{AcknowledgedDays, Limit},
     problem::{Code, Problem},
 };
 use crate::{
-    alerts::{ChannelSummary, title},
+    alerts::{ChannelSummary, page, title},
     clock::Timestamp,
     limits,
-    model::{FieldErrorCode, NotificationEvent, Rule, Severity},
+    model::{ACKNOWLEDGED_DAYS, FieldErrorCode, NotificationEvent, Rule, Severity, acknowledged_until},
     store::{self, PageRequest},
     views::rfc3339,
 };
@@ -53,10 +53,12 @@ pub(crate) struct Alert {
     pub(crate) code: String,
     /// The highest severity so far.
     pub(crate) severity: Severity,
-    /// A short title.
+    /// The finding in one line, as of `last_seen_at`.
     pub(crate) title: String,
     /// What is wrong and what to do about it, as of `last_seen_at`.
     pub(crate) message: String,
+    /// The console's page where it is remedied, as a path on this server.
+    pub(crate) link: String,
     /// When it was raised (RFC 3339).
     pub(crate) raised_at: String,
     /// When a check last found it (RFC 3339).
@@ -70,6 +72,24 @@ pub(crate) struct Alert {
     /// The name of the token that acknowledged it.
     #[oai(nullable)]
     pub(crate) acknowledged_by: Option<String>,
+    /// Until when nobody is reminded of it (RFC 3339).
+    #[oai(nullable)]
+    pub(crate) acknowledged_until: Option<String>,
+}
+
+/// A page of alerts.
+#[derive(Object)]
+#[oai(rename = "AlertList")]
+struct AlertList {
+    /// The page's alerts.
+    items: Vec<Alert>,
+    /// Send it as `cursor` to get the next page; null on the last page.
+    #[oai(nullable)]
+    next_cursor: Option<String>,
+    /// When all rules were last evaluated (RFC 3339). Null before the first time: then it is not known whether anything
+    /// is wrong.
+    #[oai(nullable)]
+    evaluated_at: Option<String>,
 }
 
 /// One message about an alert to one channel.
@@ -155,10 +175,12 @@ struct ChannelTests {
 
 impl From<store::Alert> for Alert {
     fn from(alert: store::Alert) -> Self {
-        let (acknowledged_at, acknowledged_by) = alert.acknowledged.unzip();
+        let (title, link) = (title(&alert), page(&alert));
+        let acknowledged = alert.acknowledged;
         Self {
             id: alert.id,
-            title: title(alert.rule.as_str(), &alert.subject),
+            title,
+            link,
             rule: alert.rule,
             subject: alert.subject,
             code: alert.code,
@@ -167,8 +189,9 @@ impl From<store::Alert> for Alert {
             raised_at: rfc3339(alert.raised_at),
             last_seen_at: rfc3339(alert.last_seen_at),
             resolved_at: alert.resolved_at.map(rfc3339),
-            acknowledged_at: acknowledged_at.map(rfc3339),
-            acknowledged_by,
+            acknowledged_at: acknowledged.as_ref().map(|acknowledged| rfc3339(acknowledged.at)),
+            acknowledged_until: acknowledged.as_ref().and_then(|acknowledged| acknowledged.until).map(rfc3339),
+            acknowledged_by: acknowledged.map(|acknowledged| acknowledged.by),
         }
     }
 }
@@ -207,14 +230,20 @@ impl Example for Alert {
             subject: "destination:zoho".to_owned(),
             code: "paused_credentials".to_owned(),
             severity: Severity::Critical,
+            title: "Nothing is delivered to Zoho: the credentials are refused".to_owned(),
             message:
-                "The delivery to zoho is paused since 2026-11-22 08:10 UTC; nothing is lost. Zoho refuses the refresh \
-                      token. Run backend-sync zoho connect."
+                "Nothing is delivered to Zoho: the credentials are refused. So it has been since 2026-11-22 08:10 UTC; \
+                      nothing is lost. Zoho refuses the refresh token. Run backend-sync zoho connect."
                     .to_owned(),
+            link: "/attention?destination=zoho".to_owned(),
             raised_at: EXAMPLE_TIME,
             last_seen_at: EXAMPLE_TIME,
             resolved_at: None,
-            acknowledged: Some((EXAMPLE_TIME, "first".to_owned())),
+            acknowledged: Some(store::Acknowledgement {
+                at: EXAMPLE_TIME,
+                by: "first".to_owned(),
+                until: Some(acknowledged_until(ACKNOWLEDGED_DAYS, EXAMPLE_TIME)),
+            }),
         }
         .into()
     }
@@ -276,7 +305,7 @@ impl Operations {
         limit: Query<Option<Limit>>,
         /// The `next_cursor` of the previous page.
         cursor: Query<Option<String>>,
-    ) -> Result<Answer<List<Alert>>, Failure<OperatorQuery>> {
+    ) -> Result<Answer<AlertList>, Failure<OperatorQuery>> {
         let wrong = |_| {
             let detail = "Send the next_cursor of the previous answer, unchanged.";
             Problem::parameter("cursor", FieldErrorCode::UnknownValue, detail)
@@ -288,7 +317,10 @@ impl Operations {
             AlertChoice::Open => store::Page { items: context.alerts().open().await?, next: None },
             AlertChoice::All => context.store.alerts(page).await?,
         };
-        Ok(list(page, Alert::from))
+        let evaluated_at = context.store.alerts_evaluated_at().await?.map(rfc3339);
+        let next_cursor = page.next.map(|next: i64| next.to_string());
+        let items = page.items.into_iter().map(Alert::from).collect();
+        Ok(Answer(AlertList { items, next_cursor, evaluated_at }))
     }
 
     /// List channels
@@ -342,7 +374,9 @@ impl Operations {
 
     /// Acknowledge an alert
     ///
-    /// Stops reminders unless the alert gets worse. The first acknowledgement counts; a resolved alert stays unchanged.
+    /// Stops reminders for some days. It holds for the alert as it is now: another cause, or many more of the same (ten
+    /// times as many at once, twice as many after an hour), is told all the same, and ends it. The first name stays, and so
+    /// does the latest end; a resolved alert stays unchanged.
     #[oai(path = "/:id/acknowledge", method = "post", operation_id = "acknowledge_alert")]
     async fn acknowledge(
         &self,
@@ -350,9 +384,12 @@ impl Operations {
         context: Data<&Arc<Context>>,
         /// The alert's number.
         id: Path<i64>,
+        /// For how many days nobody is reminded.
+        days: Query<Option<AcknowledgedDays>>,
     ) -> Result<Answer<Alert>, Failure<OperatorQuery>> {
-        let OperatorToken(operator) = token;
-        context.store.acknowledge_alert(id.0, &operator.name, context.clock.now()).await?;
+        let (OperatorToken(operator), now) = (token, context.clock.now());
+        let until = acknowledged_until(days.0.map_or(ACKNOWLEDGED_DAYS, |days| days.0), now);
+        context.store.acknowledge_alert(id.0, &operator.name, until, now).await?;
         let alert = context.store.alert(id.0).await?.ok_or_else(not_found)?;
         Ok(Answer(alert.into()))
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     limits,
-    model::{FieldError, FieldErrorCode, Id, RecordId, SiteName, State},
+    model::{ACKNOWLEDGED_DAYS, ACKNOWLEDGED_DAYS_MAX, FieldError, FieldErrorCode, Id, RecordId, SiteName, State},
     store::{CourseFilter, Page, PageRequest, RecordTable, Store, StoredRecord, UserFilter},
 };
 
@@ -47,6 +47,27 @@ impl ParseFromParameter for Limit {
     fn parse_from_parameter(value: &str) -> ParseResult<Self> {
         let limit = value.parse().ok().filter(|limit| (1..=limits::PAGE_ROWS_MAX).contains(limit));
         limit.map(Self).ok_or_else(|| ParseError::custom("out of range"))
+    }
+}
+
+/// Days without reminders of an alert.
+#[derive(Clone, Copy)]
+pub(super) struct AcknowledgedDays(pub(super) u16);
+
+inline_type!(
+    AcknowledgedDays,
+    MetaSchema {
+        minimum: Some(1.0),
+        maximum: Some(ACKNOWLEDGED_DAYS_MAX.into()),
+        default: Some(ACKNOWLEDGED_DAYS.into()),
+        ..MetaSchema::new("integer")
+    }
+);
+
+impl ParseFromParameter for AcknowledgedDays {
+    fn parse_from_parameter(value: &str) -> ParseResult<Self> {
+        let days = value.parse().ok().filter(|days| (1..=ACKNOWLEDGED_DAYS_MAX).contains(days));
+        days.map(Self).ok_or_else(|| ParseError::custom("out of range"))
     }
 }
 

@@ -5,15 +5,16 @@ use serde_json::{Value, json};
 
 use super::{CliError, open, print};
 use crate::{
-    alerts::{Alerts, title},
+    alerts::{ACKNOWLEDGED, Alerts, nothing_open, page, title},
     clock::{Clock, Timestamp},
     config::Config,
     health::Health,
     limits,
     live::LiveError,
     metrics::Metrics,
+    model::{ACKNOWLEDGED_DAYS, ACKNOWLEDGED_DAYS_MAX, acknowledged_until},
     random::Random,
-    store::{Alert, PageRequest, Store},
+    store::{Acknowledgement, Alert, PageRequest, Store},
 };
 
 #[derive(Debug, Subcommand)]
@@ -27,10 +28,14 @@ pub(super) enum AlertsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Acknowledge an alert, which stops its reminders
+    /// Acknowledge an alert as it is now, which stops its reminders for a time
     Acknowledge {
         /// Number of the alert, as `alerts list` shows it
         alert: i64,
+        /// Days without reminders; another cause, or many more of the same, is told all the same
+        #[arg(long, value_name = "DAYS", default_value_t = ACKNOWLEDGED_DAYS,
+              value_parser = clap::value_parser!(u16).range(1..=i64::from(ACKNOWLEDGED_DAYS_MAX)))]
+        days: u16,
         /// Who acknowledges it
         #[arg(long, value_name = "NAME", default_value = "command line")]
         by: String,
@@ -50,7 +55,7 @@ pub(super) async fn run(config: Config, command: AlertsCommand, clock: Clock) ->
     let store = open(&config, &clock).await?;
     let result = match command {
         AlertsCommand::List { all, json } => list(&config, &store, clock, all, json).await,
-        AlertsCommand::Acknowledge { alert, by } => acknowledge(&store, alert, &by, &clock).await,
+        AlertsCommand::Acknowledge { alert, days, by } => acknowledge(&store, alert, days, &by, &clock).await,
         AlertsCommand::Test { channel, json } => test(&config, &store, clock, channel, json).await,
     };
     store.close().await;
@@ -69,12 +74,15 @@ fn to_json(alert: &Alert) -> Value {
         "subject": alert.subject,
         "code": alert.code,
         "severity": alert.severity.as_str(),
+        "title": title(alert),
         "message": alert.message,
+        "link": page(alert),
         "raised_at": alert.raised_at.to_rfc3339(),
         "last_seen_at": alert.last_seen_at.to_rfc3339(),
         "resolved_at": alert.resolved_at.map(Timestamp::to_rfc3339),
-        "acknowledged_at": alert.acknowledged.as_ref().map(|(at, _)| at.to_rfc3339()),
-        "acknowledged_by": alert.acknowledged.as_ref().map(|(_, by)| by),
+        "acknowledged_at": alert.acknowledged.as_ref().map(|acknowledged| acknowledged.at.to_rfc3339()),
+        "acknowledged_by": alert.acknowledged.as_ref().map(|acknowledged| &acknowledged.by),
+        "acknowledged_until": until(alert).map(Timestamp::to_rfc3339),
     })
 }
 
@@ -83,22 +91,35 @@ async fn list(config: &Config, store: &Store, clock: Clock, all: bool, json: boo
         true => store.alerts(PageRequest { after: None, limit: limits::PAGE_ROWS_DEFAULT.into() }).await?.items,
         false => store.open_alerts().await?,
     };
-    let channels = alerts(config, store, clock)?.channels().await?;
+    let now = clock.now();
+    let alerts = alerts(config, store, clock)?;
+    let channels = alerts.channels().await?;
     if json {
         return print(Value::Array(found.iter().map(to_json).collect()));
     }
     if found.is_empty() {
-        print(if all { "No alerts are stored." } else { "No alerts are open." })?;
+        match all {
+            true => print("No alerts are stored.")?,
+            false => print(nothing_open(store.alerts_evaluated_at().await?, alerts.interval(), now))?,
+        }
     }
     for alert in found {
         let state = match (alert.resolved_at, &alert.acknowledged) {
             (Some(time), _) => format!("resolved {}", time.to_rfc3339()),
-            (None, Some((_, by))) => format!("acknowledged by {by}"),
+            (None, Some(Acknowledgement { by, until: Some(until), .. })) => {
+                format!("acknowledged by {by} until {}", until.to_rfc3339())
+            }
+            (None, Some(Acknowledgement { by, .. })) => format!("acknowledged by {by}"),
             (None, None) => "open".to_owned(),
         };
-        let (title, since) = (title(alert.rule.as_str(), &alert.subject), alert.raised_at.to_rfc3339());
+        let (title, since) = (title(&alert), alert.raised_at.to_rfc3339());
         print(format_args!("{:<4} {:<8}  {title}  since {since}  {state}", alert.id, alert.severity))?;
         print(format_args!("     {}", alert.message))?;
+        print(format_args!(
+            "     In the console: {}{}",
+            config.alerts.console_url.trim_end_matches('/'),
+            page(&alert)
+        ))?;
     }
     if channels.is_empty() {
         return print(
@@ -120,11 +141,21 @@ async fn list(config: &Config, store: &Store, clock: Clock, all: bool, json: boo
     Ok(())
 }
 
-async fn acknowledge(store: &Store, id: i64, by: &str, clock: &Clock) -> Result<(), CliError> {
-    match store.acknowledge_alert(id, by, clock.now()).await? {
-        true => print(format_args!("Alert {id} is acknowledged; no more reminders are sent.")),
-        false => Err(CliError::Usage(format!("there is no open alert {id}; see backend-sync alerts list"))),
-    }
+async fn acknowledge(store: &Store, id: i64, days: u16, by: &str, clock: &Clock) -> Result<(), CliError> {
+    let now = clock.now();
+    let is_open = store.acknowledge_alert(id, by, acknowledged_until(days, now), now).await?;
+    let alert = store.alert(id).await?.filter(|_| is_open);
+    let alert =
+        alert.ok_or_else(|| CliError::Usage(format!("there is no open alert {id}; see backend-sync alerts list")))?;
+    print(format_args!(
+        "Alert {id} is acknowledged until {}: {}. {ACKNOWLEDGED}",
+        until(&alert).map_or_else(|| "it is resolved".to_owned(), Timestamp::to_rfc3339),
+        title(&alert)
+    ))
+}
+
+fn until(alert: &Alert) -> Option<Timestamp> {
+    alert.acknowledged.as_ref().and_then(|acknowledged| acknowledged.until)
 }
 
 async fn test(

@@ -146,7 +146,7 @@ enum Command {
     /// Try everything: the events of a college's Moodle, this backend and a simulated Zoho CRM, in one process
     ///
     /// It needs nothing else and touches nothing else: it has its own database and configuration. It prints where to
-    /// look.
+    /// look. Receivers of its alerts may be named in the environment (BACKEND_SYNC_ALERTS__…).
     Demo(demo::DemoArguments),
     /// See the clocks and whether the time is agreed; confirm it, or repair times after a wrong clock
     Clock(clock::ClockArguments),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use poem::{
     Response, handler,
-    web::{Data, Html, Path, Query},
+    web::{Data, Form, Html, Path, Query},
 };
 use serde::Deserialize;
 
@@ -13,20 +13,22 @@ use super::{
     done::Done,
     error::PageError,
     frame::Frame,
-    lines::capitalised,
     session::{Operator, SignedIn},
     words::Moment,
 };
 use crate::{
-    alerts::{ChannelSummary, title},
+    alerts::{ACKNOWLEDGED, ChannelSummary, nothing_open, page as page_of, title},
     api::Context,
     clock::Timestamp,
     limits,
-    model::Severity,
+    model::{ACKNOWLEDGED_DAYS, ACKNOWLEDGED_DAYS_MAX, Severity, acknowledged_until},
     store::{Alert, Notification, PageRequest},
 };
 
 const PATH: &str = "/alerts";
+
+/// The choices of days for which an alert is acknowledged.
+const DAYS: [u16; 4] = [1, ACKNOWLEDGED_DAYS, 30, ACKNOWLEDGED_DAYS_MAX];
 
 #[derive(Template)]
 #[template(path = "alerts.html")]
@@ -34,6 +36,10 @@ struct AlertsPage {
     frame: Frame,
     done: Option<String>,
     open: Vec<AlertCard>,
+    /// What it means that none is open.
+    nothing_open: String,
+    /// When the rules were last evaluated.
+    evaluated: Option<Moment>,
     channels: Vec<ChannelRow>,
     past: Vec<AlertCard>,
     /// The cursor of the next page of past alerts.
@@ -53,11 +59,20 @@ struct AlertCard {
     id: i64,
     title: String,
     message: String,
+    /// Where it is remedied; none if that is its own page.
+    link: Option<String>,
     critical: bool,
     raised: Moment,
     last_seen: Moment,
     resolved: Option<Moment>,
-    acknowledged: Option<(Moment, String)>,
+    acknowledged: Option<Acknowledged>,
+}
+
+/// That somebody sees to it.
+struct Acknowledged {
+    by: String,
+    at: Moment,
+    until: Option<Moment>,
 }
 
 struct ChannelRow {
@@ -95,9 +110,12 @@ pub(super) async fn page(
     let page = context.store.alerts(PageRequest { after: before, limit: limits::CONSOLE_ROWS }).await?;
     let past = page.items.into_iter().filter(|alert| alert.resolved_at.is_some());
     let channels = context.alerts().channels().await?;
+    let evaluated = context.store.alerts_evaluated_at().await?;
     let page = AlertsPage {
         frame: Frame::new("Alerts", PATH, &who),
         done: Done::message(done.as_deref()),
+        nothing_open: nothing_open(evaluated, context.alerts.interval(), now),
+        evaluated: evaluated.map(|at| Moment::new(at, now)),
         open: open.into_iter().map(|alert| AlertCard::new(alert, now)).collect(),
         channels: channels.into_iter().map(|channel| ChannelRow::new(channel, now)).collect(),
         past: past.map(|alert| AlertCard::new(alert, now)).collect(),
@@ -128,14 +146,24 @@ pub(super) async fn one(
     Ok(Html(AlertPage { frame, alert, notifications }.render()?))
 }
 
+#[derive(Deserialize)]
+pub(super) struct AcknowledgeForm {
+    days: u16,
+}
+
 #[handler]
 pub(super) async fn acknowledge(
     who: Operator,
     context: Data<&Arc<Context>>,
     Path(id): Path<i64>,
+    Form(AcknowledgeForm { days }): Form<AcknowledgeForm>,
 ) -> Result<Response, PageError> {
-    match context.store.acknowledge_alert(id, &who.0.name, context.clock.now()).await? {
-        true => Ok(Done::Acknowledged.then(PATH)),
+    if !(1..=ACKNOWLEDGED_DAYS_MAX).contains(&days) {
+        return Err(PageError::Bad(format!("An alert is acknowledged for 1 to {ACKNOWLEDGED_DAYS_MAX} days.")));
+    }
+    let now = context.clock.now();
+    match context.store.acknowledge_alert(id, &who.0.name, acknowledged_until(days, now), now).await? {
+        true => Ok(Done::Acknowledged(days).then(PATH)),
         false => Err(PageError::NotFound),
     }
 }
@@ -152,13 +180,18 @@ impl AlertCard {
         let moment = |time| Moment::new(time, now);
         Self {
             id: alert.id,
-            title: capitalised(&title(alert.rule.as_str(), &alert.subject)),
+            title: title(&alert),
+            link: Some(page_of(&alert)).filter(|_| !alert.link.is_empty() && alert.resolved_at.is_none()),
             message: alert.message,
             critical: alert.severity == Severity::Critical,
             raised: moment(alert.raised_at),
             last_seen: moment(alert.last_seen_at),
             resolved: alert.resolved_at.map(moment),
-            acknowledged: alert.acknowledged.map(|(at, by)| (moment(at), by)),
+            acknowledged: alert.acknowledged.map(|acknowledged| Acknowledged {
+                by: acknowledged.by,
+                at: moment(acknowledged.at),
+                until: acknowledged.until.map(moment),
+            }),
         }
     }
 }

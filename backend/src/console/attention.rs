@@ -10,7 +10,6 @@ use poem::{
 use serde::Deserialize;
 
 use super::{
-    advice::{self, Meaning},
     done::Done,
     error::PageError,
     frame::Frame,
@@ -20,6 +19,7 @@ use super::{
     words::{self, Moment, counted, number},
 };
 use crate::{
+    alerts::advice::{self, Meaning},
     api::Context,
     clock::Timestamp,
     model::{ItemState, Kind},
@@ -40,6 +40,8 @@ const REASON_CHARACTERS: usize = 300;
 struct AttentionPage {
     frame: Frame,
     done: Option<String>,
+    /// Only a part is shown, which an alert leads to.
+    only_part: bool,
     destinations: Vec<DestinationAttention>,
 }
 
@@ -104,26 +106,49 @@ impl Held {
 #[derive(Deserialize)]
 pub(super) struct AttentionQuery {
     done: Option<String>,
+    destination: Option<String>,
+    /// With `kind` and `code`: one group alone.
+    state: Option<String>,
+    kind: Option<String>,
+    code: Option<String>,
+}
+
+impl AttentionQuery {
+    fn is_part(&self) -> bool {
+        self.destination.is_some() || self.state.is_some() || self.kind.is_some() || self.code.is_some()
+    }
+
+    fn shows(&self, group: &Attention) -> bool {
+        let is = |wanted: &Option<String>, word: &str| wanted.as_deref().is_none_or(|wanted| wanted == word);
+        is(&self.state, group.state.as_str()) && is(&self.kind, group.kind.as_str()) && is(&self.code, &group.code)
+    }
 }
 
 #[handler]
 pub(super) async fn page(
     who: SignedIn,
     context: Data<&Arc<Context>>,
-    Query(AttentionQuery { done }): Query<AttentionQuery>,
+    Query(wanted): Query<AttentionQuery>,
 ) -> Result<Html<String>, PageError> {
     let mut destinations = Vec::new();
     for summary in context.store.destinations().await? {
-        destinations.push(read_destination(&context, summary).await?);
+        if wanted.destination.as_ref().is_none_or(|name| *name == summary.name) {
+            destinations.push(read_destination(&context, summary, &wanted).await?);
+        }
     }
     let frame = Frame::new("Needs attention", PATH, &who);
-    Ok(Html(AttentionPage { frame, done: Done::message(done.as_deref()), destinations }.render()?))
+    let (done, only_part) = (Done::message(wanted.done.as_deref()), wanted.is_part());
+    Ok(Html(AttentionPage { frame, done, only_part, destinations }.render()?))
 }
 
-async fn read_destination(context: &Context, summary: DestinationSummary) -> Result<DestinationAttention, PageError> {
+async fn read_destination(
+    context: &Context,
+    summary: DestinationSummary,
+    wanted: &AttentionQuery,
+) -> Result<DestinationAttention, PageError> {
     let now = context.clock.now();
     let mut found: Vec<(Attention, Vec<ItemRow>)> = Vec::new();
-    for attention in context.store.attention(&summary.name).await? {
+    for attention in context.store.attention(&summary.name).await?.into_iter().filter(|group| wanted.shows(group)) {
         let Attention { state, kind, ref code, .. } = attention;
         let filter =
             ItemFilter { state: Some(state), kind: Some(kind), code: Some(code.clone()), ..Default::default() };

@@ -25,8 +25,8 @@ pub(super) enum Done {
     Refused(u64),
     /// This many exceptions wait again.
     Withdrawn(u64),
-    /// An operator acknowledged an alert.
-    Acknowledged,
+    /// An operator acknowledged an alert for so many days.
+    Acknowledged(u16),
     /// Channels that took a test notification, and channels that did not.
     Tested(u64, u64),
     /// This many adoptions were decided.
@@ -45,7 +45,7 @@ impl Done {
             Self::Approved(done, ahead) => format!("approved-{done}-{ahead}"),
             Self::Refused(count) => format!("refused-{count}"),
             Self::Withdrawn(count) => format!("withdrawn-{count}"),
-            Self::Acknowledged => "acknowledged".to_owned(),
+            Self::Acknowledged(days) => format!("acknowledged-{days}"),
             Self::Tested(arrived, failed) => format!("tested-{arrived}-{failed}"),
             Self::Decided(count) => format!("decided-{count}"),
             Self::TakenOver => "taken".to_owned(),
@@ -62,12 +62,12 @@ impl Done {
                 let (done, ahead) = counts.split_once('-')?;
                 Self::Approved(done.parse().ok()?, ahead.parse().ok()?)
             }
+            Some(("acknowledged", days)) => Self::Acknowledged(days.parse().ok()?),
             Some(("decided", count)) => Self::Decided(count.parse().ok()?),
             Some(("tested", counts)) => {
                 let (arrived, failed) = counts.split_once('-')?;
                 Self::Tested(arrived.parse().ok()?, failed.parse().ok()?)
             }
-            None if word == "acknowledged" => Self::Acknowledged,
             None if word == "taken" => Self::TakenOver,
             None if word == "paused" => Self::Paused,
             None if word == "resumed" => Self::Resumed,
@@ -94,7 +94,9 @@ impl Done {
             }
             Self::Refused(count) => format!("Refused: {} that waited.", number(count)),
             Self::Withdrawn(count) => format!("Taken back: {} wait for a decision again.", counted(count, "exception")),
-            Self::Acknowledged => "Acknowledged: no more reminders are sent for this alert.".to_owned(),
+            Self::Acknowledged(days) => {
+                format!("Acknowledged for {}. {}", counted(days.into(), "day"), crate::alerts::ACKNOWLEDGED)
+            }
             Self::Tested(1, 0) => "The test notification was sent through the only channel.".to_owned(),
             Self::Tested(arrived, 0) => {
                 format!("The test notification was sent through all {} channels.", number(arrived))
@@ -127,7 +129,7 @@ mod tests {
     fn only_known_words_become_messages() {
         let brake = [Done::Approved(3, 0), Done::Approved(0, 200), Done::Refused(2), Done::Withdrawn(1)];
         let counts = [Done::Retried(1), Done::Sent(2_000), Done::Tested(1, 0), Done::Decided(2)];
-        let words = [Done::Paused, Done::Resumed, Done::Acknowledged, Done::TakenOver];
+        let words = [Done::Paused, Done::Resumed, Done::Acknowledged(7), Done::TakenOver];
         for done in brake.into_iter().chain(counts).chain(words) {
             assert_eq!(Done::message(Some(&done.word())), Some(done.sentence()));
         }

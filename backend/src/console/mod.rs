@@ -5,7 +5,6 @@
 //! open to everyone.
 
 mod adoptions;
-mod advice;
 mod alerts;
 mod assets;
 mod attempts;

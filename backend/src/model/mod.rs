@@ -19,7 +19,10 @@ mod sync_item;
 mod version;
 
 pub use adoption::{AdoptionState, ReplacedValue};
-pub use alert::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Rule, Severity, decide};
+pub use alert::{
+    ACKNOWLEDGED_DAYS, ACKNOWLEDGED_DAYS_MAX, AlertCause, AlertChange, AlertPolicy, NotificationEvent, Observation,
+    OpenAlert, Rule, SETTLED, Severity, Told, ToldCause, acknowledged_until, decide,
+};
 pub use brake::Effect;
 pub use digest::Digest;
 pub use erasure::{ErasurePolicy, ErasureState};

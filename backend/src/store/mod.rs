@@ -40,8 +40,8 @@ mod write;
 pub use activity::Activity;
 pub use adoptions::{Adopted, Adoption, AdoptionDecision, AdoptionFilter, AdoptionRefusal, Standing};
 pub use alerts::{
-    Alert, AlertTurn, Announcement, ChannelState, ClaimedNotification, CreditSample, EndedAlert, Notification,
-    NotifiedAlert, SendOutcome, Undelivered,
+    Acknowledgement, Alert, AlertTurn, Announcement, ChannelState, ClaimedNotification, CreditSample, EndedAlert,
+    Notification, NotifiedAlert, Reason, SendOutcome, Waiting,
 };
 pub use brake::{
     BrakeApproval, BrakeCount, BrakeDecision, BrakeDone, BrakeForecast, BrakeLimits, BrakeVerdict, BrakedRecord,

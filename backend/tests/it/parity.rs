@@ -335,7 +335,13 @@ async fn a_difference_raises_an_alert_and_a_metric(database: Database) {
         alerts.into_iter().find(|alert| alert["rule"] == "parity_broken")
     };
     let alert = until("the alert", open).await;
-    assert!(alert["message"].as_str().unwrap().contains("user (2 differ of 9)"), "{alert}");
+    assert!(
+        alert["message"]
+            .as_str()
+            .unwrap()
+            .contains("2 people of site moodle differ between Moodle and the backend, of 9."),
+        "{alert}"
+    );
     let line = r#"backend_sync_parity_differing{site="moodle",kind="user"} 2"#;
     until("the metric", async || server.reader().get("/metrics").await.text.contains(line).then_some(())).await;
 }

@@ -84,8 +84,8 @@ impl Email {
         for (name, value) in &rendered.facts {
             text += &format!("\n{name}: {value}");
         }
-        if let Some(link) = &rendered.link {
-            text += &format!("\n\n{link}");
+        for link in [&rendered.link, &rendered.alert].into_iter().flatten() {
+            text += &format!("\n\n{}", link.line());
         }
         Ok(builder.body(text + "\n")?)
     }
@@ -206,7 +206,9 @@ mod tests {
             attempts: 1,
             event: NotificationEvent::Test,
             severity: Severity::Warning,
+            title: String::new(),
             message: "Zürich calls.".to_owned(),
+            link: String::new(),
             created_at: Timestamp(0),
             alert: None,
         };

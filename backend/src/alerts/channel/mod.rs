@@ -3,13 +3,16 @@
 mod email;
 mod webhook;
 
-use super::words::{heading, title, when};
+use super::{
+    links,
+    words::{heading, when},
+};
 use crate::{
     authorities::Authorities,
     config,
     http::Http,
     model::{NotificationEvent, Severity},
-    store::ClaimedNotification,
+    store::{Acknowledgement, ClaimedNotification, NotifiedAlert},
 };
 
 use email::Email;
@@ -76,7 +79,36 @@ struct RenderedNotification<'a> {
     text: String,
     /// Label and value.
     facts: Vec<(&'static str, String)>,
-    link: Option<String>,
+    /// Where to act.
+    link: Option<Link>,
+    /// The alert itself, to acknowledge it.
+    alert: Option<Link>,
+}
+
+/// A page of the console.
+struct Link {
+    label: &'static str,
+    /// Complete, or the place in a console whose address is not configured.
+    address: String,
+    is_complete: bool,
+}
+
+impl Link {
+    fn new(label: &'static str, console_url: &str, path: &str) -> Self {
+        let console = console_url.trim_end_matches('/');
+        Self { label, address: format!("{console}{path}"), is_complete: !console.is_empty() }
+    }
+
+    /// The address that a program or a button opens; none without the console's.
+    fn url(&self) -> Option<&str> {
+        self.is_complete.then_some(self.address.as_str())
+    }
+
+    /// A line of text. Without the console's address it names the place.
+    fn line(&self) -> String {
+        let Self { label, address, is_complete } = self;
+        if *is_complete { format!("{label}: {address}") } else { format!("{label}: {address} in the console") }
+    }
 }
 
 impl<'a> RenderedNotification<'a> {
@@ -84,7 +116,8 @@ impl<'a> RenderedNotification<'a> {
         let heading = heading(notification.event);
         let Some(alert) = &notification.alert else {
             let title = format!("{heading}: Backend Sync can send notifications here");
-            return Self { notification, title, text: notification.message.clone(), facts: Vec::new(), link: None };
+            let text = notification.message.clone();
+            return Self { notification, title, text, facts: Vec::new(), link: None, alert: None };
         };
         let (is_resolved, is_critical) =
             (notification.event == NotificationEvent::Resolved, notification.severity == Severity::Critical);
@@ -93,16 +126,37 @@ impl<'a> RenderedNotification<'a> {
             true => format!("The problem is gone. It was: {}", notification.message),
             false => notification.message.clone(),
         };
-        let mut facts = vec![
-            ("Severity", notification.severity.to_string()),
-            ("Rule", alert.rule.clone()),
-            ("Since", when(alert.raised_at)),
-        ];
-        if let Some(at) = alert.resolved_at.filter(|_| is_resolved) {
-            facts.push(("Until", when(at)));
+        let finding = match notification.title.as_str() {
+            "" => format!("{}: {}", alert.rule, alert.subject),
+            title => title.to_owned(),
+        };
+        let own = links::alert(alert.id);
+        let page = if notification.link.is_empty() { &own } else { &notification.link };
+        let act = if is_resolved { "Look" } else { "Look and act" };
+        Self {
+            notification,
+            title: format!("{heading}{severity}: {finding}"),
+            text,
+            facts: facts(notification, alert),
+            link: Some(Link::new(act, console_url, page)),
+            alert: (!is_resolved && *page != own).then(|| Link::new("Acknowledge", console_url, &own)),
         }
-        let url = console_url.trim_end_matches('/');
-        let title = format!("{heading}{severity}: {}", title(&alert.rule, &alert.subject));
-        Self { notification, title, text, facts, link: (!url.is_empty()).then(|| format!("{url}/")) }
     }
+}
+
+fn facts(notification: &ClaimedNotification, alert: &NotifiedAlert) -> Vec<(&'static str, String)> {
+    let is_resolved = notification.event == NotificationEvent::Resolved;
+    let mut facts = vec![
+        ("Severity", notification.severity.to_string()),
+        ("Rule", alert.rule.clone()),
+        ("Since", when(alert.raised_at)),
+    ];
+    if let Some(at) = alert.resolved_at.filter(|_| is_resolved) {
+        facts.push(("Until", when(at)));
+    }
+    if let Some(Acknowledgement { by, until, .. }) = alert.acknowledged.as_ref().filter(|_| !is_resolved) {
+        let until = until.map(|at| format!(", until {}", when(at))).unwrap_or_default();
+        facts.push(("Acknowledged", format!("by {by}{until}")));
+    }
+    facts
 }

@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::{RenderedNotification, SendFailure};
+use super::{Link, RenderedNotification, SendFailure};
 use crate::{
     config::{self, WebhookFormat},
     http::{Http, HttpError},
@@ -97,8 +97,11 @@ fn slack(rendered: &RenderedNotification<'_>) -> Value {
     for (name, value) in &rendered.facts {
         text += &format!("\n{name}: {}", escape(value));
     }
-    if let Some(link) = &rendered.link {
-        text += &format!("\n<{}|Open the console>", escape(link));
+    for link in [&rendered.link, &rendered.alert].into_iter().flatten() {
+        text += &match link.url() {
+            Some(url) => format!("\n<{}|{}>", escape(url), link.label),
+            None => format!("\n{}", escape(&link.line())),
+        };
     }
     json!({ "text": text })
 }
@@ -126,8 +129,11 @@ fn teams(rendered: &RenderedNotification<'_>) -> Value {
         "version": "1.4",
         "body": body,
     });
-    if let Some(link) = &rendered.link {
-        card["actions"] = json!([{ "type": "Action.OpenUrl", "title": "Open the console", "url": link }]);
+    let links = [&rendered.link, &rendered.alert].into_iter().flatten();
+    let open = |link: &Link| Some(json!({ "type": "Action.OpenUrl", "title": link.label, "url": link.url()? }));
+    let actions: Vec<Value> = links.filter_map(open).collect();
+    if !actions.is_empty() {
+        card["actions"] = actions.into();
     }
     let attachment =
         json!({ "contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": null, "content": card });
@@ -145,6 +151,7 @@ fn program(rendered: &RenderedNotification<'_>) -> Value {
             "code": alert.code,
             "raised_at": alert.raised_at.to_rfc3339(),
             "resolved_at": alert.resolved_at.map(crate::clock::Timestamp::to_rfc3339),
+            "acknowledged_by": alert.acknowledged.as_ref().map(|acknowledged| &acknowledged.by),
         })
     });
     json!({
@@ -154,6 +161,7 @@ fn program(rendered: &RenderedNotification<'_>) -> Value {
         "severity": notification.severity.as_str(),
         "title": rendered.title,
         "message": notification.message,
+        "link": rendered.link.as_ref().and_then(Link::url),
         "alert": alert,
     })
 }
@@ -177,6 +185,7 @@ mod tests {
             code: "paused_credentials".to_owned(),
             raised_at: Timestamp(0),
             resolved_at: (event == NotificationEvent::Resolved).then_some(Timestamp(60_000)),
+            acknowledged: None,
         };
         ClaimedNotification {
             id: 1,
@@ -184,7 +193,9 @@ mod tests {
             attempts: 1,
             event,
             severity: Severity::Critical,
+            title: "Nothing is delivered to Zoho: the credentials are refused".to_owned(),
             message: "Say <yes> & go.".to_owned(),
+            link: "/attention?destination=zoho".to_owned(),
             created_at: Timestamp(0),
             alert: (event != NotificationEvent::Test).then_some(alert),
         }
@@ -197,9 +208,12 @@ mod tests {
             .as_str()
             .unwrap()
             .to_owned();
-        let title = ":rotating_light: *Alert (critical): the delivery to zoho is paused*\n";
+        let title = ":rotating_light: *Alert (critical): Nothing is delivered to Zoho: the credentials are refused*\n";
         assert!(text.starts_with(title) && text.contains("Say &lt;yes&gt; &amp; go."), "{text}");
-        assert!(text.ends_with("\n<https://sync.example.org/|Open the console>"), "{text}");
+        let links = "\n<https://sync.example.org/attention?destination=zoho|Look and act>\n<https://sync.example.org/alerts/7|Acknowledge>";
+        assert!(text.ends_with(links), "{text}");
+        let text = slack(&RenderedNotification::new(&notification, ""))["text"].to_string();
+        assert!(text.contains("Look and act: /attention?destination=zoho in the console"), "{text}");
     }
 
     #[test]
@@ -208,7 +222,7 @@ mod tests {
         let message = teams(&RenderedNotification::new(&notification, ""));
         let card = &message["attachments"][0]["content"];
         assert_eq!((&message["type"], &card["type"]), (&"message".into(), &"AdaptiveCard".into()));
-        assert_eq!(card["body"][0]["text"], "Resolved: the delivery to zoho is paused");
+        assert_eq!(card["body"][0]["text"], "Resolved: Nothing is delivered to Zoho: the credentials are refused");
         assert_eq!(card["body"][1]["text"], "The problem is gone. It was: Say <yes> & go.");
         assert_eq!(card["body"][2]["facts"][3]["value"], "1970-01-01 00:01 UTC");
         assert!(card.get("actions").is_none(), "without an address there is no link");

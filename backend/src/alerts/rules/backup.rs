@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use super::{limit, warning};
 use crate::{
-    alerts::words::{count, when},
+    alerts::{
+        links,
+        words::{counted, when},
+    },
     clock::Timestamp,
     config::AlertRules,
     model::{Observation, Rule},
@@ -29,15 +32,17 @@ pub(in crate::alerts) fn backup(
     if last.map_or(age?, |last| now.since(last)) <= most {
         return None;
     }
-    let known = match last {
-        Some(last) => format!("The last backup was made at {}", when(last)),
-        None => "No backup has ever been made".to_owned(),
+    let hours = counted(rules.backup_hours.into(), "hour", "hours");
+    let (title, known) = match last {
+        Some(last) => {
+            (format!("No backup was made for more than {hours}"), format!("The last one is of {}", when(last)))
+        }
+        None => ("No backup has ever been made".to_owned(), "There is none".to_owned()),
     };
     let message = format!(
-        "{known}, and there should be one every {}. See whether the timer ran that runs backend-sync backup FILE, and what it said.",
-        count(rules.backup_hours.into(), "hour", "hours")
+        "{known}, and there should be one every {hours}. See whether the timer ran that runs backend-sync backup FILE, and what it said."
     );
-    Some(warning("backup_missed", message).of(Rule::BackupMissed, "backup"))
+    Some(warning("backup_missed", title, message).at(links::OVERVIEW).of(Rule::BackupMissed, "backup"))
 }
 
 #[cfg(test)]
@@ -64,7 +69,7 @@ mod tests {
         let rules = AlertRules { backup_hours: 24, ..rules };
         assert_eq!((judge(Some(24), 900, &rules), judge(None, 24, &rules)), (None, None));
         assert!(judge(Some(25), 900, &rules).unwrap().contains("one every 24 hours"));
-        assert!(judge(None, 25, &rules).unwrap().contains("No backup has ever been made"));
+        assert!(judge(None, 25, &rules).unwrap().contains("There is none"));
         assert_eq!(backup(Backups { last: None, age: None }, &rules, NOW), None, "there is nothing to lose");
     }
 }

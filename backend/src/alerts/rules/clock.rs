@@ -18,21 +18,23 @@ pub(in crate::alerts) fn clock(status: &ClockStatus) -> Option<Observation> {
 fn found(status: &ClockStatus) -> Option<Violation> {
     let ClockStatus { disagreement: doubt, machine_ahead_ms } = status;
     if let Some(doubt) = doubt.filter(|doubt| *doubt != Disagreement::NotCompared) {
+        let title = "The time is not agreed".to_owned();
         let message = format!(
             "The time is not agreed: {doubt}. Until it is, nothing is deleted or erased because of its age. See backend-sync clock on the \
              server; if its clock is right, backend-sync clock accept."
         );
-        return Some(critical("time_not_agreed", message));
+        return Some(critical("time_not_agreed", title, message));
     }
     if machine_ahead_ms.unsigned_abs() <= limits::CLOCK_SLACK.as_millis() as u64 {
         return None;
     }
     let (by, side) = offset_in_words(*machine_ahead_ms);
+    let title = format!("A server's clock is {by} {side}");
     let message = format!(
-        "A server's clock is {by} {side} of the time that all servers use. Run a time service such as chrony there; backend-sync doctor \
+        "{title} of the time that all servers use. Run a time service such as chrony there; backend-sync doctor \
          shows both."
     );
-    Some(warning("clock_differs", message))
+    Some(warning("clock_differs", title, message))
 }
 
 #[cfg(test)]

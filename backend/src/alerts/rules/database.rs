@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Violation, critical, limit, warning};
 use crate::{
-    alerts::words::count,
+    alerts::{links, words::counted},
     config::AlertRules,
     health::{HealthProblem, WriteHealth},
     model::{Observation, Rule},
@@ -29,55 +29,59 @@ pub(in crate::alerts) fn database(
 ) -> Option<Observation> {
     let (why, time) = health.failing_for(limit(rules.database_seconds, 1)?, now)?;
     let (code, cause, advice) = why.in_words();
+    let title = format!("The database accepts no events: {cause}");
     let message = format!(
         "The database has accepted no events for {}: {cause}. Until it does, events are answered 503 and nothing is delivered. \
          {advice} Seen by {place}.",
         span(time)
     );
-    Some(critical(code, message).of(Rule::Database, "database"))
+    Some(critical(code, title, message).at(links::CHANNELS).of(Rule::Database, "database"))
 }
 
 /// An alert about rules whose data could not be read several times in a row.
 pub(in crate::alerts) fn unreadable(unreadable: &UnreadableRules<'_>) -> Observation {
     let UnreadableRules { rules, cause: why, evaluations } = unreadable;
     let names: Vec<&str> = rules.iter().map(|rule| rule.as_str()).collect();
-    let (_, cause, advice) = why.in_words();
+    let (code, cause, advice) = why.in_words();
+    let title = format!("Nobody is alerted by {}: the database cannot be read, because {cause}", names.join(" and "));
     let message = format!(
         "The alert {} {} could not be evaluated {} in a row: the database cannot be read, because {cause}. Until it can, \
          nobody is alerted to what {} would find. {advice} The log has the database's own message.",
         if names.len() == 1 { "rule" } else { "rules" },
         names.join(" and "),
-        count((*evaluations).into(), "time", "times"),
+        counted((*evaluations).into(), "time", "times"),
         if names.len() == 1 { "it" } else { "they" },
     );
     let first = names.first().copied().unwrap_or("none");
-    warning("rule_not_judged", message).of(Rule::LookFailed, &format!("rule:{first}"))
+    warning("rule_not_judged", title, message).counting(code, 1).of(Rule::LookFailed, &format!("rule:{first}"))
 }
 
 /// Alerts cannot be stored, though the database accepts events.
 pub(in crate::alerts) fn not_stored(evaluations: u32, why: Cause, place: &str) -> Observation {
-    let (_, cause, advice) = why.in_words();
+    let (code, cause, advice) = why.in_words();
+    let title = format!("Alerts cannot be stored: {cause}");
     let message = format!(
         "The alert rules could not be evaluated, or their alerts not stored, {} in a row: {cause}. Until they can, no other \
          alert is sent. {advice} The log has the database's own message. Seen by {place}.",
-        count(evaluations.into(), "time", "times")
+        counted(evaluations.into(), "time", "times")
     );
-    let wrong: Violation = critical("alerts_not_stored", message);
-    wrong.of(Rule::LookFailed, "alerts")
+    let wrong: Violation = critical("alerts_not_stored", title, message);
+    wrong.counting(code, 1).at(links::CHANNELS).of(Rule::LookFailed, "alerts")
 }
 
 /// An event that was answered 200 is missing: the database is older than it was.
 pub(in crate::alerts) fn lost(id: i64, place: &str) -> Observation {
     let message =
         format!("{} Seen by {place}, which repeats this until it is restarted.", HealthProblem::Lost(id).sentence());
-    critical("acknowledged_event_lost", message).of(Rule::Database, "acknowledged event")
+    let title = "An event that was answered 200 is missing: the database is older than it was".to_owned();
+    critical("acknowledged_event_lost", title, message).at(links::CHANNELS).of(Rule::Database, "acknowledged event")
 }
 
 /// As in `90 seconds` and `2 minutes`.
 fn span(time: Duration) -> String {
     match time.as_secs() {
-        seconds @ 0..120 => count(seconds, "second", "seconds"),
-        seconds => count(seconds / 60, "minute", "minutes"),
+        seconds @ 0..120 => counted(seconds, "second", "seconds"),
+        seconds => counted(seconds / 60, "minute", "minutes"),
     }
 }
 

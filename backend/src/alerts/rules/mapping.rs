@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::critical;
 use crate::{
     activity::subject_destination,
-    alerts::words::when,
+    alerts::{
+        links,
+        words::{capitalised, counted, when},
+    },
     clock::Timestamp,
     model::{Observation, Rule},
     store::DeliveryProcess,
@@ -28,15 +31,19 @@ pub(in crate::alerts) fn other_mapping(
     }
     let places: Vec<&str> = waiting.iter().map(|other| other.place.as_str()).collect();
     let verb = if places.len() == 1 { "has" } else { "have" };
+    let name = capitalised(destination);
+    let deliver = counted(places.len() as u64, "process delivers", "processes deliver");
+    let title = format!("{deliver} nothing to {name}: another mapping");
     let message = format!(
-        "{} {verb} delivered nothing to {destination} since {}, because the mapping there is another one than that of {}, which \
+        "{} {verb} delivered nothing to {name} since {}, because the mapping there is another one than that of {}, which \
          delivers. Give all processes the same mapping file, and restart those that have the wrong one: those that wait, or, if \
          theirs is the new one, the others.",
         places.join(", "),
         when(since),
         first.place
     );
-    Some(critical("other_mapping", message).of(Rule::OtherMapping, &subject_destination(destination)))
+    let found = critical("other_mapping", title, message).counting("other_mapping", places.len() as u64);
+    Some(found.at(links::MAPPING).of(Rule::OtherMapping, &subject_destination(destination)))
 }
 
 #[cfg(test)]
@@ -58,7 +65,7 @@ mod tests {
         let living = [process("one", "a"), process("two", "a"), process("three", "b")];
         let late = start.after(RESTARTS + Duration::from_secs(1));
         let found = other_mapping("zoho", &living, late).unwrap();
-        assert!(found.message.starts_with("three has delivered nothing to zoho since"), "{}", found.message);
+        assert!(found.message.starts_with("three has delivered nothing to Zoho since"), "{}", found.message);
         assert!(found.message.contains("that of one, which delivers"), "{}", found.message);
         assert!(other_mapping("zoho", &living, start).is_none(), "they may be being restarted");
         assert!(other_mapping("zoho", &living[..2], late).is_none());

@@ -3,10 +3,16 @@
 mod backup;
 mod braked;
 mod clock;
+mod credits;
 mod database;
+mod destination;
+mod input;
 mod mapping;
 mod parity;
+mod records;
 mod silence;
+#[cfg(test)]
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -16,47 +22,31 @@ pub(super) use backup::{Backups, backup};
 pub(super) use braked::{BrakedSite, braked};
 pub(super) use clock::clock;
 pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadable};
+pub(super) use destination::destination;
+pub(super) use input::DestinationInput;
 pub(super) use mapping::other_mapping;
 pub(super) use parity::parity;
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{
-    ChannelSummary,
-    words::{count, records, when},
+    ChannelSummary, links,
+    words::{counted, number, when},
 };
 use crate::{
-    activity::{subject_destination, subject_site},
+    activity::subject_site,
     clock::Timestamp,
     config::AlertRules,
-    model::{Observation, Rule, Severity},
-    store::{Attention, CreditSample, DestinationSummary, Hold, OPERATOR, OUTAGE, Space, TokenSummary, Undelivered},
+    model::{AlertCause, Observation, Rule, Severity},
+    store::{Space, TokenSummary},
 };
 
 /// The window in which rejected events are counted: long enough for several batches of a sender.
 pub(super) const REJECTED_TIME: Duration = Duration::from_secs(10 * 60);
 
-/// The shortest time over which the use of credits is extrapolated.
-const LEAST_FALL_TIME: Duration = Duration::from_secs(10 * 60);
-
-/// A reported allowance older than this says nothing: used credits come back within this time.
-const CREDITS_TIME: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Reasons listed in a message; the console shows all.
-const REASONS: usize = 5;
+/// Causes listed in a message; the console shows all.
+const CAUSES: usize = 5;
 
 const MIB: u64 = 1024 * 1024;
-
-/// What the rules need to know about a destination.
-pub(super) struct DestinationInput {
-    pub(super) summary: DestinationSummary,
-    /// Credits reserved for others.
-    pub(super) reserve: i64,
-    /// Credits left, over the last hour.
-    pub(super) samples: Vec<CreditSample>,
-    pub(super) undelivered: Undelivered,
-    /// Failed items by reason.
-    pub(super) failed: Vec<Attention>,
-}
 
 /// What the rules need to know about a site.
 pub(super) struct SiteInput {
@@ -76,198 +66,81 @@ fn limit(number: u32, unit_seconds: u64) -> Option<Duration> {
     (number > 0).then(|| Duration::from_secs(u64::from(number) * unit_seconds))
 }
 
-/// Judges a destination.
-pub(super) fn destination(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Vec<Observation> {
-    let subject = subject_destination(&input.summary.name);
-    let found = [
-        (Rule::OldestChange, oldest_change(input, rules, now)),
-        (Rule::Parked, parked(input, rules, now)),
-        (Rule::Failed, failed(input, rules)),
-        (Rule::Paused, paused(&input.summary, rules, now)),
-        (Rule::Credits, credits(input, rules, now)),
-        (Rule::Conservation, conservation(input)),
-    ];
-    let finding = |(rule, found): (Rule, Option<Violation>)| found.map(|found| found.of(rule, &subject));
-    found.into_iter().filter_map(finding).collect()
-}
-
 /// What a rule found, before it has a subject.
 struct Violation {
     code: &'static str,
     severity: Severity,
+    title: String,
     message: String,
+    link: String,
+    causes: Vec<AlertCause>,
 }
 
 impl Violation {
-    fn of(self, rule: Rule, subject: &str) -> Observation {
-        let Self { code, severity, message } = self;
-        Observation { rule, subject: subject.to_owned(), code, severity, message }
+    /// Of one cause, which the code names.
+    fn new(code: &'static str, severity: Severity, title: String, message: String) -> Self {
+        let (name, link) = (code.to_owned(), String::new());
+        let cause = AlertCause { name, count: 1, title: title.clone(), message: message.clone(), link: link.clone() };
+        Self { code, severity, title, message, link, causes: vec![cause] }
     }
-}
 
-fn warning(code: &'static str, message: String) -> Violation {
-    Violation { code, severity: Severity::Warning, message }
-}
-
-fn critical(code: &'static str, message: String) -> Violation {
-    Violation { code, severity: Severity::Critical, message }
-}
-
-fn oldest_change(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
-    let name = &input.summary.name;
-    let (waiting, since) = input.undelivered.waiting?;
-    // During a pause, the alert about the pause is enough.
-    if input.summary.pause.is_some() || now.since(since) <= limit(rules.oldest_minutes, 60)? {
-        return None;
+    /// Of several causes; a single one speaks for itself.
+    fn of_causes(
+        code: &'static str,
+        severity: Severity,
+        mut causes: Vec<AlertCause>,
+        together: impl FnOnce(&[AlertCause]) -> (String, String),
+        link: String,
+    ) -> Option<Self> {
+        // What is said first concerns the most.
+        causes.sort_by_key(|cause| std::cmp::Reverse(cause.count));
+        let (title, message, link) = match causes.as_slice() {
+            [] => return None,
+            [one] => (one.title.clone(), one.message.clone(), one.link.clone()),
+            several => {
+                let (title, message) = together(several);
+                (title, message, link)
+            }
+        };
+        Some(Self { code, severity, title, message, link, causes })
     }
-    let slow = match (&input.summary.slow_reason, input.summary.done_at) {
-        (Some(reason), Some(done)) => format!(" {reason} It is expected to have caught up at {}.", when(done)),
-        (Some(reason), None) => format!(" {reason}"),
-        _ => " See backend-sync sync status: does the destination answer?".to_owned(),
-    };
-    let records = records(waiting);
-    let verb = if waiting == 1 { "waits" } else { "wait" };
-    let message = format!("{records} {verb} to be delivered to {name}, the oldest change since {}.{slow}", when(since));
-    Some(warning("change_waiting", message))
-}
 
-fn parked(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
-    let (parked, since) = input.undelivered.parked?;
-    if now.since(since) <= limit(rules.parked_hours, 60 * 60)? {
-        return None;
-    }
-    let message = format!(
-        "{} {} for other records to reach {} first, the oldest since {}. The console lists which: are they in Moodle, and did \
-         they fail?",
-        records(parked),
-        if parked == 1 { "waits" } else { "wait" },
-        input.summary.name,
-        when(since)
-    );
-    Some(warning("records_parked", message))
-}
-
-fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {
-    let failed: u64 = input.failed.iter().map(|reason| reason.count).sum();
-    if rules.failed == 0 || failed < u64::from(rules.failed) {
-        return None;
-    }
-    let mut reasons: Vec<&Attention> = input.failed.iter().collect();
-    reasons.sort_by_key(|reason| std::cmp::Reverse(reason.count));
-    let list: Vec<String> = reasons
-        .iter()
-        .take(REASONS)
-        .map(|reason| format!("{} {} {}", reason.count, reason.kind, reason.code))
-        .collect();
-    let more = if reasons.len() > REASONS { ", and more" } else { "" };
-    let message = format!(
-        "{} failed at {} and will not be retried until somebody acts: {}{more}. The console says what to change.",
-        records(failed),
-        input.summary.name,
-        list.join(", ")
-    );
-    Some(match rules.failed_many > 0 && failed >= u64::from(rules.failed_many) {
-        true => critical("many_records_failed", message),
-        false => warning("records_failed", message),
-    })
-}
-
-/// Shorter outages are common, and end before anybody could look.
-const SHORT_OUTAGE: Duration = Duration::from_secs(2 * 60);
-
-fn held(name: &str, holds: &[Hold], now: Timestamp) -> Option<Violation> {
-    let lasts = |hold: &&Hold| hold.cause != OUTAGE || now.since(hold.since) >= SHORT_OUTAGE;
-    let holds: Vec<&Hold> = holds.iter().filter(lasts).collect();
-    let first = holds.first()?;
-    let reasons: Vec<&str> = holds.iter().map(|hold| hold.reason.as_str()).collect();
-    let message = format!(
-        "Some records have not been delivered to {name} since {}; the others are, and nothing is lost. {}",
-        when(first.since),
-        reasons.join(" ")
-    );
-    Some(match holds.iter().all(|hold| hold.cause == OUTAGE) {
-        true => warning("outage", format!("{message} This ends by itself when {name} works again.")),
-        false => critical("records_held", message),
-    })
-}
-
-fn paused(summary: &DestinationSummary, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
-    let name = &summary.name;
-    let Some(pause) = &summary.pause else { return held(name, &summary.holds, now) };
-    let since = when(pause.since);
-    if pause.cause == OPERATOR {
-        let long = now.since(pause.since) > limit(rules.paused_hours, 60 * 60)?;
-        // Without the operator's own text, which may say anything.
-        let message =
-            format!("An operator paused the delivery to {name} at {since}. It stays paused until somebody resumes it.");
-        return long.then(|| warning("paused_by_operator", message));
-    }
-    let message = format!("The delivery to {name} has been paused since {since}; nothing is lost. {}", pause.reason);
-    Some(match pause.cause.as_str() {
-        "credentials" => critical("paused_credentials", message),
-        "configuration" => critical("paused_configuration", message),
-        "organisation" => critical("paused_organisation", message),
-        _ => warning("paused_credits", message),
-    })
-}
-
-/// Credits used per hour, extrapolated from the samples of the last hour.
-fn fall(samples: &[CreditSample]) -> Option<i64> {
-    let (first, last) = (samples.first()?, samples.last()?);
-    let (used, time) = (first.left - last.left, last.at.since(first.at));
-    if used <= 0 || time < LEAST_FALL_TIME {
-        return None;
-    }
-    let seconds = i64::try_from(time.as_secs()).ok()?;
-    Some((used.saturating_mul(60 * 60) / seconds).max(1))
-}
-
-fn credits(input: &DestinationInput, rules: &AlertRules, now: Timestamp) -> Option<Violation> {
-    let (left, told_at) = input.summary.credits.filter(|(_, at)| now.since(*at) < CREDITS_TIME)?;
-    let usable = left.saturating_sub(input.reserve);
-    let name = &input.summary.name;
-    let known =
-        format!("{name} had {left} API credits left at {}; {} are reserved for others", when(told_at), input.reserve);
-    let advice = "Credits come back 24 hours after their use. Postpone what is not urgent, or buy more.";
-    if rules.credits_left > 0 && usable <= 0 {
-        return Some(critical("credits_used_up", format!("{known}, so none are left for the delivery. {advice}")));
-    }
-    let hourly = fall(&input.samples);
-    let end = hourly.map(|hourly| {
-        let seconds = usable.saturating_mul(60 * 60) / hourly;
-        told_at.after(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-    });
-    let pace = match hourly.zip(end) {
-        Some((hourly, end)) => {
-            format!(". At the rate of the last hour, {hourly} an hour, the rest is used up at {}", when(end))
+    /// Where it is remedied.
+    fn at(mut self, link: &str) -> Self {
+        link.clone_into(&mut self.link);
+        for cause in &mut self.causes {
+            link.clone_into(&mut cause.link);
         }
-        None => String::new(),
-    };
-    if rules.credits_left > 0 && usable < i64::from(rules.credits_left) {
-        return Some(warning("credits_low", format!("{known}{pace}. {advice}")));
+        self
     }
-    let soon = end? <= now.after(limit(rules.credits_hours, 60 * 60)?);
-    soon.then(|| warning("credits_running_out", format!("{known}{pace}. {advice}")))
+
+    /// How many it concerns, of a cause that the code does not name.
+    fn counting(mut self, name: &str, count: u64) -> Self {
+        for cause in &mut self.causes {
+            (cause.name, cause.count) = (name.to_owned(), count);
+        }
+        self
+    }
+
+    fn of(self, rule: Rule, subject: &str) -> Observation {
+        let Self { code, severity, title, message, link, causes } = self;
+        Observation { rule, subject: subject.to_owned(), code, severity, title, message, link, causes }
+    }
 }
 
-fn conservation(input: &DestinationInput) -> Option<Violation> {
-    let (found, at) = input.summary.audit?;
-    if found.holds() {
-        return None;
-    }
-    let message = format!(
-        "Records and sync items do not match: {} records, but {} sync items for {} at {}. Records without an item: {}; items \
-         without a record: {}; items in an impossible state: {}. Something else changed the database, or Backend Sync has a bug: \
-         keep a copy of the database and report it. See backend-sync sync audit.",
-        found.records,
-        found.items,
-        input.summary.name,
-        when(at),
-        found.without_item,
-        found.without_record,
-        found.malformed
-    );
-    Some(critical("conservation_broken", message))
+fn warning(code: &'static str, title: String, message: String) -> Violation {
+    Violation::new(code, Severity::Warning, title, message)
+}
+
+fn critical(code: &'static str, title: String, message: String) -> Violation {
+    Violation::new(code, Severity::Critical, title, message)
+}
+
+/// The titles of the most important causes, as one sentence each.
+fn list(causes: &[AlertCause]) -> String {
+    let more = if causes.len() > CAUSES { " And more." } else { "" };
+    let titles: Vec<String> = causes.iter().take(CAUSES).map(|cause| format!("{}.", cause.title)).collect();
+    format!("{}{more}", titles.join(" "))
 }
 
 /// Judges a site.
@@ -283,18 +156,18 @@ fn silent(input: &SiteInput, rules: &AlertRules, now: Timestamp) -> Option<Viola
     }
     let name = &input.name;
     let advice = "See the plugin's Status page in Moodle: does cron run, and is the token valid?";
-    let known = input
-        .silent_since
-        .map(|since| format!("Site {name} has sent nothing since {} or longer. {advice}", when(since)));
-    let message = known.or_else(|| {
-        let silence = silence::usual_but_missing(&input.hours, rules.silent_hours, now)?;
-        let (hours, usual) = (silence.hours, silence.least);
-        Some(format!(
-            "Site {name} has sent nothing for {hours} hours. In each of the last {WEEKS} weeks it sent at least {usual} events \
-             in the same hours. {advice}"
-        ))
-    })?;
-    Some(warning("site_silent", message))
+    let (title, usual) = match input.silent_since {
+        Some(since) => (format!("Site {name} has sent nothing since {} or longer", when(since)), String::new()),
+        None => {
+            let silence = silence::usual_but_missing(&input.hours, rules.silent_hours, now)?;
+            let (hours, least) = (silence.hours, number(silence.least));
+            let usual =
+                format!(" In each of the last {WEEKS} weeks it sent at least {least} events in the same hours.");
+            (format!("Site {name} has sent nothing for {hours} hours"), usual)
+        }
+    };
+    let message = format!("{title}.{usual} {advice}");
+    Some(warning("site_silent", title, message).at(&links::events(name)))
 }
 
 fn rejecting(input: &SiteInput, rules: &AlertRules) -> Option<Violation> {
@@ -302,15 +175,18 @@ fn rejecting(input: &SiteInput, rules: &AlertRules) -> Option<Violation> {
     if !many || input.rejected * 100 <= input.events * u64::from(rules.rejected_percent) {
         return None;
     }
-    let message = format!(
-        "{} of {} events of site {} were rejected in the last {} minutes, and are not stored. The log names the fields; the \
-         plugin's Status page in Moodle lists the rejected changes.",
-        input.rejected,
-        input.events,
+    let title = format!(
+        "{} of {} events of site {} were rejected in {} minutes",
+        number(input.rejected),
+        number(input.events),
         input.name,
         REJECTED_TIME.as_secs() / 60
     );
-    Some(warning("events_rejected", message))
+    let message = format!(
+        "{title}, and are not stored. The plugin's Status page in Moodle lists the rejected changes with what to correct; the \
+         log names the fields."
+    );
+    Some(warning("events_rejected", title, message).counting("events_rejected", input.rejected))
 }
 
 /// Judges tokens: those that expire soon, or have expired, and are not replaced.
@@ -346,19 +222,28 @@ fn token_ends(token: &TokenSummary, end: Timestamp, now: Timestamp) -> Observati
         ),
     };
     let wrong = match end <= now {
-        true => critical("token_ended", format!("{whose} expired at {} and is refused. {advice}", when(end))),
-        false => warning("token_ends", format!("{whose} expires at {}. {advice}", when(end))),
+        true => {
+            let title = format!("{whose} expired at {} and is refused", when(end));
+            let message = format!("{title}. {advice}");
+            critical("token_ended", title, message)
+        }
+        false => {
+            let title = format!("{whose} expires at {}", when(end));
+            let message = format!("{title}. {advice}");
+            warning("token_ends", title, message)
+        }
     };
-    wrong.of(Rule::TokenExpiring, &format!("token:{number}"))
+    wrong.at(links::SITES).of(Rule::TokenExpiring, &format!("token:{number}"))
 }
 
 /// Judges the free space on the database's disk.
 pub(super) fn disk(space: &Result<Space, std::io::Error>, rules: &AlertRules) -> Option<Observation> {
     let wrong = match space {
-        Err(error) => Some(warning(
-            "disk_unknown",
-            format!("The free space on the database's disk cannot be determined: {error}."),
-        )),
+        Err(error) => {
+            let title = "The free space on the database's disk cannot be determined".to_owned();
+            let message = format!("{title}: {error}. Is the folder of the database still there and readable?");
+            Some(warning("disk_unknown", title, message))
+        }
         Ok(space) => disk_fills(space, rules),
     };
     wrong.map(|wrong| wrong.of(Rule::Disk, "disk"))
@@ -366,15 +251,16 @@ pub(super) fn disk(space: &Result<Space, std::io::Error>, rules: &AlertRules) ->
 
 fn disk_fills(space: &Space, rules: &AlertRules) -> Option<Violation> {
     let (free, percent) = (space.free / MIB, u128::from(space.free) * 100 / u128::from(space.total.max(1)));
-    let message = format!(
-        "Only {free} MiB ({percent} %) are free in {}, where the database is. When the disk is full, events are refused. Free some space.",
-        space.folder.display()
-    );
-    if free < rules.disk_free_mib {
-        return Some(critical("disk_nearly_full", message));
-    }
-    let little = percent < u128::from(rules.disk_free_percent);
-    little.then(|| warning("disk_filling", message))
+    let title = format!("Only {} MiB ({percent} %) are free on the database's disk", number(free));
+    let message =
+        format!("{title}, in {}. When the disk is full, events are refused. Free some space.", space.folder.display());
+    let is_little = percent < u128::from(rules.disk_free_percent);
+    let found = match free < rules.disk_free_mib {
+        true => critical("disk_nearly_full", title, message),
+        false if is_little => warning("disk_filling", title, message),
+        false => return None,
+    };
+    Some(found.counting("space", 1))
 }
 
 /// Judges whether a channel's notifications fail.
@@ -384,11 +270,13 @@ pub(super) fn channel(channel: &ChannelSummary) -> Option<Observation> {
         Some(time) => format!("the last success was at {}", when(time)),
         None => "none has ever succeeded".to_owned(),
     };
+    let why = state.error.as_deref().unwrap_or("the reason is unknown");
+    let title = format!("Notifications by {} fail: {why}", channel.name);
     let message = format!(
-        "Notifications by {} have failed {} in a row; {last}. The reason: {}. Test it with backend-sync alerts test.",
-        channel.name,
-        count(state.failures.into(), "time", "times"),
-        state.error.as_deref().unwrap_or("unknown")
+        "{title}. They failed {} in a row; {last}. Correct the channel in the section [alerts] of the configuration, and test it \
+         with backend-sync alerts test.",
+        counted(state.failures.into(), "time", "times"),
     );
-    Some(warning("channel_failing", message).of(Rule::ChannelFailing, &format!("channel:{}", channel.name)))
+    let found = warning("channel_failing", title, message).at(links::CHANNELS);
+    Some(found.of(Rule::ChannelFailing, &format!("channel:{}", channel.name)))
 }

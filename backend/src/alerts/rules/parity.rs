@@ -1,28 +1,45 @@
 //! The rule about what Moodle and the backend hold.
 
-use super::warning;
+use super::{Violation, list};
 use crate::{
     activity::subject_site,
-    model::{Observation, Rule},
+    alerts::{
+        links,
+        words::{number, of_kind},
+    },
+    model::{AlertCause, Observation, Rule, Severity},
     store::Comparison,
 };
 
 /// Judges the last comparisons of a site.
 pub(in crate::alerts) fn parity(name: &str, comparisons: &[Comparison]) -> Option<Observation> {
-    let broken: Vec<String> = comparisons
-        .iter()
-        .filter(|comparison| !comparison.is_equal())
-        .map(|found| format!("{} ({} differ of {})", found.kind, found.differing, found.moodle_records))
-        .collect();
-    if broken.is_empty() {
-        return None;
+    let broken = comparisons.iter().filter(|comparison| !comparison.is_equal());
+    let causes: Vec<AlertCause> = broken.map(|found| cause(name, found)).collect();
+    let together = |causes: &[AlertCause]| {
+        let title = format!("{} kinds of records differ between Moodle and the backend at site {name}", causes.len());
+        (title, format!("{} {}", list(causes), advice()))
+    };
+    let found = Violation::of_causes("parity_broken", Severity::Warning, causes, together, links::SITES.to_owned())?;
+    Some(found.of(Rule::ParityBroken, &subject_site(name)))
+}
+
+fn cause(site: &str, found: &Comparison) -> AlertCause {
+    // Records that only one side has need not differ.
+    let count = found.differing.unsigned_abs().max(found.moodle_records.abs_diff(found.backend_records));
+    let differ = if count == 1 { "differs" } else { "differ" };
+    let title = format!("{} of site {site} {differ} between Moodle and the backend", of_kind(found.kind, count));
+    AlertCause {
+        name: found.kind.to_string(),
+        count,
+        message: format!("{title}, of {}. {}", number(found.moodle_records.unsigned_abs()), advice()),
+        title,
+        link: links::SITES.to_owned(),
     }
-    let message = format!(
-        "Moodle's site {name} and the backend do not hold the same, although what differed was sent again: {}. See \
-         backend-sync parity show, and the plugin's status page: refused changes, or deletions that wait for permission?",
-        broken.join(", ")
-    );
-    Some(warning("parity_broken", message).of(Rule::ParityBroken, &subject_site(name)))
+}
+
+fn advice() -> &'static str {
+    "What differed was sent again, without success. See backend-sync parity show, and the plugin's Status page: refused changes, or \
+     deletions that wait for permission?"
 }
 
 #[cfg(test)]
@@ -51,7 +68,7 @@ mod tests {
         let broken = Comparison { kind: Kind::Grade, differing: 2, ..equal.clone() };
         let found = parity("college", &[equal, broken]).unwrap();
         assert!(
-            found.message.contains("grade (2 differ of 998)") && !found.message.contains("user ("),
+            found.message.contains("2 grades of site college differ") && !found.message.contains("people"),
             "{}",
             found.message
         );

@@ -1,24 +1,23 @@
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use super::{DestinationInput, Hours, SiteInput, channel, destination, disk, site, tokens};
 use crate::{
     alerts::ChannelSummary,
     clock::Timestamp,
     config::{AlertRules, Config, Overrides},
-    model::{ItemState, Kind, Observation, Severity},
+    model::{Id, ItemState, Kind, Observation, RecordKey, Severity},
     store::{
-        Attention, ChannelState, Conservation, CreditSample, DestinationSummary, Pause, Space, TokenSummary,
-        Undelivered,
+        ChannelState, Conservation, CreditSample, DestinationSummary, Pause, Reason, Space, TokenSummary, Waiting,
     },
 };
 
-const NOW: Timestamp = Timestamp(1_795_335_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_795_335_000_000);
 
-fn ago(minutes: i64) -> Timestamp {
+pub(super) fn ago(minutes: i64) -> Timestamp {
     Timestamp(NOW.0 - minutes * 60_000)
 }
 
-fn rules() -> AlertRules {
+pub(super) fn rules() -> AlertRules {
     Config::load(&Overrides::default(), std::iter::empty()).unwrap().alerts.rules
 }
 
@@ -43,7 +42,7 @@ fn no_rules() -> AlertRules {
     }
 }
 
-fn well() -> DestinationInput {
+pub(super) fn well() -> DestinationInput {
     let summary = DestinationSummary {
         holds: Vec::new(),
         name: crate::zoho::NAME.to_owned(),
@@ -53,7 +52,8 @@ fn well() -> DestinationInput {
         credits: None,
         audit: None,
     };
-    DestinationInput { summary, reserve: 1_000, samples: vec![], undelivered: Undelivered::default(), failed: vec![] }
+    let sites = HashMap::from([(1, "college".to_owned())]);
+    DestinationInput { summary, reserve: 1_000, samples: vec![], waiting: None, reasons: vec![], sites }
 }
 
 fn codes(findings: &[Observation]) -> Vec<(&'static str, Severity)> {
@@ -73,10 +73,8 @@ fn a_destination_that_is_well() {
 
 #[test]
 fn a_change_that_waits() {
-    let waiting = |minutes| DestinationInput {
-        undelivered: Undelivered { waiting: Some((3, ago(minutes))), parked: None },
-        ..well()
-    };
+    let waiting =
+        |minutes| DestinationInput { waiting: Some(Waiting { count: 3, since: ago(minutes), only: None }), ..well() };
     assert_eq!(judge(&waiting(10)), []);
     assert_eq!(judge(&waiting(11)), [("change_waiting", Warning)]);
     assert_eq!(codes(&destination(&waiting(11), &no_rules(), NOW)), []);
@@ -89,34 +87,65 @@ fn a_change_that_waits() {
 
 #[test]
 fn records_that_wait_for_others() {
-    let parked = |hours: i64| DestinationInput {
-        undelivered: Undelivered { waiting: None, parked: Some((1, ago(60 * hours))) },
+    let parked = |late| DestinationInput {
+        reasons: vec![Reason { state: ItemState::Parked, late, ..reason(Kind::Enrolment, "waits_for_user", 12) }],
         ..well()
     };
-    assert_eq!(judge(&parked(24)), []);
-    assert_eq!(judge(&parked(25)), [("records_parked", Warning)]);
+    assert_eq!(judge(&parked(0)), []);
+    assert_eq!(judge(&parked(2)), [("records_parked", Warning)]);
+    let found = destination(&parked(2), &rules(), NOW).pop().unwrap();
+    assert_eq!(
+        (found.title.as_str(), found.link.as_str()),
+        (
+            "2 enrolments are not in Zoho: waiting for a person who is not at the destination yet",
+            "/attention?destination=zoho&state=parked&kind=enrolment&code=waits_for_user"
+        )
+    );
+    assert_eq!(codes(&destination(&parked(2), &no_rules(), NOW)), []);
+}
+
+/// Failed records that are not in Zoho.
+pub(super) fn reason(kind: Kind, code: &str, count: u64) -> Reason {
+    let only = (count == 1).then_some(RecordKey { kind, site_id: 1, moodle_id: Id(28) });
+    let (state, code) = (ItemState::Failed, code.to_owned());
+    Reason { state, kind, code, count, there: 0, late: count, since: ago(60), only }
+}
+
+pub(super) fn failing(reasons: Vec<Reason>) -> DestinationInput {
+    DestinationInput { reasons, ..well() }
+}
+
+fn found(input: &DestinationInput) -> Observation {
+    destination(input, &rules(), NOW).pop().unwrap()
 }
 
 #[test]
 fn records_that_failed() {
-    let failed = |count| {
-        let reason = |code: &str, count| Attention {
-            state: ItemState::Failed,
-            kind: Kind::User,
-            code: code.to_owned(),
-            count,
-            example: "the e-mail of Ann is wrong".to_owned(),
-        };
-        DestinationInput { failed: vec![reason("INVALID_DATA", count), reason("DUPLICATE_DATA", 1)], ..well() }
-    };
+    let failed =
+        |count| failing(vec![reason(Kind::User, "INVALID_DATA", count), reason(Kind::User, "DUPLICATE_DATA", 1)]);
     assert_eq!(judge(&failed(98)), [("records_failed", Warning)]);
     assert_eq!(judge(&failed(99)), [("many_records_failed", Critical)]);
-    let message = destination(&failed(2), &rules(), NOW).pop().unwrap().message;
-    assert!(
-        message.contains("3 records failed at zoho") && message.contains("2 user INVALID_DATA, 1 user"),
-        "{message}"
-    );
-    assert!(!message.contains("Ann"), "the record's own data stays out: {message}");
+    let braked = reason(Kind::User, "braked_deletion", 3);
+    assert_eq!(judge(&failing(vec![braked])), [], "the brake has a rule of its own");
+    let Observation { title, message, link, causes, .. } = found(&failed(2));
+    assert_eq!(title, "3 records are not in Zoho, for 2 reasons");
+    assert!(message.contains("2 people are not in Zoho: Zoho does not accept a value. 1 person is not"), "{message}");
+    assert_eq!(link, "/attention?destination=zoho");
+    let names: Vec<(&str, u64)> = causes.iter().map(|cause| (cause.name.as_str(), cause.count)).collect();
+    assert_eq!(names, [("user INVALID_DATA", 2), ("user DUPLICATE_DATA", 1)]);
+}
+
+#[test]
+fn a_failure_leads_to_its_record_or_group() {
+    let one = found(&failing(vec![reason(Kind::User, "email_taken", 1)]));
+    assert_eq!(one.title, "1 person is not in Zoho: somebody else has the same e-mail address");
+    assert!(one.message.contains("What to do: Decide whether they are the same person."), "{}", one.message);
+    assert_eq!(one.link, "/records/user:college:28");
+    let many = found(&failing(vec![Reason { there: 2, ..reason(Kind::Grade, "INVALID_DATA", 2) }]));
+    assert_eq!(many.title, "2 grades are out of date in Zoho: Zoho does not accept a value");
+    assert_eq!(many.link, "/attention?destination=zoho&state=failed&kind=grade&code=INVALID_DATA");
+    let some = found(&failing(vec![Reason { there: 1, ..reason(Kind::Grade, "INVALID_DATA", 2) }]));
+    assert!(some.title.starts_with("2 grades are not in Zoho, or out of date there: "), "{}", some.title);
 }
 
 #[test]
@@ -124,7 +153,7 @@ fn a_pause_by_its_cause() {
     let paused = |cause: &str, minutes| {
         let mut input = well();
         // What waits during the pause is not an alert of its own.
-        input.undelivered.waiting = Some((3, ago(minutes)));
+        input.waiting = Some(Waiting { count: 3, since: ago(minutes), only: None });
         let reason = "Ask Ann.".to_owned();
         input.summary.pause = Some(Pause { cause: cause.to_owned(), reason, since: ago(minutes), check_at: None });
         input
@@ -173,12 +202,12 @@ fn a_sum_that_is_wrong() {
     assert_eq!(judge(&input), [("conservation_broken", Critical)]);
 }
 
-fn a_site(rejected: u64, events: u64) -> SiteInput {
+pub(super) fn a_site(rejected: u64, events: u64) -> SiteInput {
     SiteInput { name: "college".to_owned(), hours: Hours::new(), silent_since: None, rejected, events }
 }
 
 #[test]
-fn a_site_that_is_silent_stays_so_until_it_is_heard() {
+pub(super) fn a_site_that_is_silent_stays_so_until_it_is_heard() {
     let mut input = a_site(0, 0);
     assert_eq!(site(&input, &rules(), NOW), []);
     // Even in a week whose past is as silent.
@@ -194,7 +223,7 @@ fn events_that_are_rejected() {
     assert_eq!(codes(&site(&a_site(11, 1_099), &rules(), NOW)), [("events_rejected", Warning)]);
 }
 
-fn token(id: i64, site: Option<&str>, days: Option<i64>, used: Option<i64>) -> TokenSummary {
+pub(super) fn token(id: i64, site: Option<&str>, days: Option<i64>, used: Option<i64>) -> TokenSummary {
     TokenSummary {
         id,
         scope: "ingest".to_owned(),
@@ -255,7 +284,7 @@ fn a_channel_that_fails() {
     assert_eq!(channel_with(2), None);
     let finding = channel_with(3).unwrap();
     assert_eq!((finding.subject.as_str(), finding.code), ("channel:ops", "channel_failing"));
-    assert!(finding.message.contains("3 times in a row") && finding.message.contains("500"), "{}", finding.message);
+    assert!(finding.message.contains("3 times in a row") && finding.title.contains("500"), "{}", finding.message);
     assert_eq!(channel(&ChannelSummary { name: "ops".to_owned(), kind: "slack", state: None }), None);
     assert_eq!(super::limit(2, 60), Some(Duration::from_secs(120)));
 }

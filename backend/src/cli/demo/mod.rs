@@ -31,6 +31,9 @@ const SIMULATOR: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv
 
 const SITE: &str = "college";
 
+/// Variables that name receivers of alerts, so that the demo's mails can be looked at.
+const RECEIVERS: &str = "BACKEND_SYNC_ALERTS__";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoArguments {
     /// Where the backend listens [default: 127.0.0.1:8001, or a free port when that is taken]
@@ -165,11 +168,13 @@ async fn bind(
     Ok(App::build(server, config.clone(), again, store.clone(), clock.clone()).await?)
 }
 
-/// The default settings with the demo's database and Zoho. Ignores the environment, which may name a real database.
+/// The default settings with the demo's database and Zoho. Of the environment, which may name a real database, only the
+/// receivers of alerts count.
 fn configure(folder: &Folder, zoho_url: &str, listen: Option<SocketAddr>) -> Result<Config, CliError> {
     folder.write_config(zoho_url)?;
     let overrides = Overrides { file: Some(folder.config()), listen, ..Default::default() };
-    Ok(Config::load(&overrides, std::iter::empty())?)
+    let receivers = std::env::vars().filter(|(name, _)| name.starts_with(RECEIVERS));
+    Ok(Config::load(&overrides, receivers)?)
 }
 
 /// Creates a site token and an API token.

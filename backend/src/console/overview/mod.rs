@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     activity::{self, ActivityKind},
+    alerts::is_looked_at,
     api::Context,
     clock::Timestamp,
     store::{Activity, Conservation, Counts, DestinationSummary},
@@ -37,6 +38,8 @@ struct OverviewPage {
     frame: Frame,
     range: Range,
     verdict: OverviewVerdict,
+    /// When the alert rules were last evaluated.
+    evaluated: Option<Moment>,
     sites: Vec<SiteCard>,
     destinations: Vec<DestinationCard>,
     charts: Vec<Chart>,
@@ -94,13 +97,16 @@ pub(super) async fn page(
         verdict.add_alert(&alert);
     }
     let sites = sites(&context, &oldest, now).await?;
-    verdict.conclude(!destinations.is_empty(), sites.iter().any(|site| site.last.is_some()));
+    let evaluated = store.alerts_evaluated_at().await?;
+    let is_looked_at = is_looked_at(evaluated, context.alerts.interval(), now);
+    verdict.conclude(!destinations.is_empty(), sites.iter().any(|site| site.last.is_some()), is_looked_at);
+    let evaluated = evaluated.map(|at| Moment::new(at, now));
     let (since, step) = range.steps(now);
     let charts = charts::all(&store.activity(since, now.after(Duration::from_secs(60)), step).await?, since, now, step);
     let frame = Frame::new("Overview", "/", &who);
     let mut first_day = first_day(&context.live().first_day, store, now).await?;
     first_day.retain(|step| !step.done);
-    Ok(Html(OverviewPage { frame, range, verdict, sites, destinations, charts, first_day }.render()?))
+    Ok(Html(OverviewPage { frame, range, verdict, evaluated, sites, destinations, charts, first_day }.render()?))
 }
 
 async fn sites(

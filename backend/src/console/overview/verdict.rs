@@ -1,11 +1,8 @@
 //! The state of everything in one sentence and one colour.
 
-use super::{
-    super::lines::{capitalised, display},
-    LONG_WAIT, counted, number, span,
-};
+use super::{super::lines::display, LONG_WAIT, counted, number, span};
 use crate::{
-    alerts::title,
+    alerts::{page, title},
     clock::Timestamp,
     health::WriteHealth,
     model::{ItemState, Rule, Severity},
@@ -39,7 +36,7 @@ pub(super) struct OverviewVerdict {
     pub(super) colour: Colour,
     pub(super) sentence: String,
     /// The page to go to.
-    pub(super) address: Option<&'static str>,
+    pub(super) address: Option<String>,
 }
 
 impl OverviewVerdict {
@@ -49,9 +46,9 @@ impl OverviewVerdict {
     }
 
     /// Replaces the verdict by a worse one.
-    fn worsen(&mut self, colour: Colour, sentence: String, address: Option<&'static str>) {
+    fn worsen(&mut self, colour: Colour, sentence: String, address: Option<&str>) {
         if colour > self.colour {
-            *self = Self { colour, sentence, address };
+            *self = Self { colour, sentence, address: address.map(str::to_owned) };
         }
     }
 
@@ -118,11 +115,22 @@ impl OverviewVerdict {
             return;
         }
         let colour = if alert.severity == Severity::Critical { Colour::Bad } else { Colour::Warn };
-        let title = capitalised(&title(alert.rule.as_str(), &alert.subject));
-        self.worsen(colour, format!("{title}: {}", alert.message), Some("/alerts"));
+        let title = title(alert);
+        // Most messages begin with what the title says.
+        let sentence = match alert.message.starts_with(&title) {
+            true => alert.message.clone(),
+            false => format!("{title}. {}", alert.message),
+        };
+        self.worsen(colour, sentence, Some(&page(alert)));
     }
 
-    pub(super) fn conclude(&mut self, has_destination: bool, has_events: bool) {
+    /// `is_looked_at`: whether the alert rules were evaluated a short while ago.
+    pub(super) fn conclude(&mut self, has_destination: bool, has_events: bool, is_looked_at: bool) {
+        if !is_looked_at {
+            let sentence =
+                "Whether all is well is not known yet: the alert rules are evaluated once a minute.".to_owned();
+            self.worsen(Colour::Calm, sentence, Some("/alerts"));
+        }
         if !has_events {
             let sentence = "No event has arrived yet. To connect a Moodle, see Sites and tokens.".to_owned();
             self.worsen(Colour::Calm, sentence, Some("/sites"));
@@ -170,13 +178,16 @@ mod tests {
         };
         let mut verdict = OverviewVerdict::new();
         verdict.add_destination(summary, &counts.iter().map(count).collect::<Vec<_>>(), now);
-        verdict.conclude(true, true);
+        verdict.conclude(true, true, true);
         verdict
     }
 
     #[test]
     fn the_worst_is_said() {
         assert_eq!(seen(&summary(), &[(ItemState::Synced, 5, 900_000)]).colour, Colour::Good);
+        let mut early = OverviewVerdict::new();
+        early.conclude(true, true, false);
+        assert!(early.colour == Colour::Calm && early.sentence.contains("not known yet"), "{}", early.sentence);
         assert_eq!(seen(&summary(), &[(ItemState::Pending, 1, 3)]).colour, Colour::Calm);
         let failed = seen(&summary(), &[(ItemState::Pending, 1, 3), (ItemState::Failed, 1, 3)]);
         assert_eq!(

@@ -1,11 +1,14 @@
 //! The words of alerts, and the rule by which checks raise, update and resolve them.
 
+mod news;
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
 
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
+
+pub use news::{AlertCause, SETTLED, Told, ToldCause};
 
 use crate::clock::Timestamp;
 
@@ -93,13 +96,13 @@ impl Severity {
 pub enum NotificationEvent {
     /// Something is wrong.
     Raised,
-    /// It has become worse than last reported.
+    /// It is worse than last reported: more urgent, by another cause, or by many more of the same.
     Worsened,
     /// It is still wrong, and no one has acknowledged it.
     Reminder,
     /// It is resolved.
     Resolved,
-    /// Nothing is wrong: someone is testing the channel.
+    /// Someone is testing the channel.
     Test,
 }
 
@@ -124,8 +127,26 @@ pub struct Observation {
     pub code: &'static str,
     /// How urgent it is.
     pub severity: Severity,
-    /// What is wrong and what to do. No personal data: it leaves the server.
+    /// The finding in one line, as in the subject of a mail. No personal data: it leaves the server.
+    pub title: String,
+    /// What is wrong and what to do. No personal data.
     pub message: String,
+    /// The console's page where it is remedied; empty when the alert's own page is all there is.
+    pub link: String,
+    /// What it is made of: at least one cause.
+    pub causes: Vec<AlertCause>,
+}
+
+impl Observation {
+    /// What is told of it when these causes are news: a single one is told alone.
+    fn told(&self, news: &[&AlertCause]) -> Self {
+        let mut told = self.clone();
+        if let [cause] = news {
+            let AlertCause { title, message, link, .. } = (*cause).clone();
+            (told.title, told.message, told.link) = (title, message, link);
+        }
+        told
+    }
 }
 
 /// An unresolved alert, as far as [`decide`] needs it.
@@ -139,8 +160,10 @@ pub struct OpenAlert {
     pub subject: String,
     /// The worst so far.
     pub severity: Severity,
-    /// Whether someone has acknowledged it.
+    /// Whether someone has acknowledged it, for a time that is not over.
     pub acknowledged: bool,
+    /// What was told of it; none when an earlier version raised it.
+    pub told: Option<Told>,
     /// Consecutive checks that found nothing.
     pub quiet: u32,
     /// The number of such checks that resolves it.
@@ -160,8 +183,10 @@ pub enum AlertChange {
         id: i64,
         /// The latest finding, with the highest severity so far.
         finding: Observation,
-        /// What to notify its channels of.
-        notify: Option<NotificationEvent>,
+        /// What to notify its channels of, and in which words.
+        notify: Option<(NotificationEvent, Observation)>,
+        /// What has been told of it then.
+        told: Told,
     },
     /// This check did not find it, which may be chance.
     Quiet {
@@ -182,6 +207,17 @@ pub struct AlertPolicy {
     pub quiet: u32,
     /// The time between reminders; none to send none.
     pub remind: Option<Duration>,
+}
+
+/// Days for which an alert is acknowledged, unless somebody says otherwise: none is silent for good.
+pub const ACKNOWLEDGED_DAYS: u16 = 7;
+
+/// The most days for which an alert is acknowledged: whoever sees to it for more than a term can say so again.
+pub const ACKNOWLEDGED_DAYS_MAX: u16 = 90;
+
+/// When an acknowledgement for so many days ends.
+pub fn acknowledged_until(days: u16, now: Timestamp) -> Timestamp {
+    now.after(Duration::from_secs(u64::from(days.min(ACKNOWLEDGED_DAYS_MAX)) * 24 * 60 * 60))
 }
 
 /// An alert that comes back within this time flaps: it is then resolved only after twice as many quiet checks.
@@ -210,17 +246,7 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule
     for alert in open {
         let is_it = |finding: &&Observation| finding.rule == alert.rule && finding.subject == alert.subject;
         changes.push(match findings.iter().find(is_it) {
-            Some(finding) => {
-                let severity = finding.severity.max(alert.severity);
-                let tell = if severity > alert.severity {
-                    Some(NotificationEvent::Worsened)
-                } else if !alert.acknowledged && alert.remind_at.is_some_and(|at| at <= now) {
-                    Some(NotificationEvent::Reminder)
-                } else {
-                    None
-                };
-                AlertChange::Keep { id: alert.id, finding: Observation { severity, ..finding.clone() }, notify: tell }
-            }
+            Some(finding) => keep(alert, finding, now),
             None if not_judged.contains(&alert.rule) => continue,
             None if alert.quiet + 1 >= alert.quiet_needed => AlertChange::Resolve { id: alert.id },
             None => AlertChange::Quiet { id: alert.id },
@@ -231,4 +257,26 @@ pub fn decide(open: &[OpenAlert], findings: Vec<Observation>, not_judged: &[Rule
     };
     changes.extend(findings.into_iter().filter(|finding| !is_open(finding)).map(AlertChange::Raise));
     changes
+}
+
+/// What becomes of an alert that is found again.
+fn keep(alert: &OpenAlert, finding: &Observation, now: Timestamp) -> AlertChange {
+    let finding = Observation { severity: finding.severity.max(alert.severity), ..finding.clone() };
+    let news = alert.told.as_ref().map_or_else(Vec::new, |told| told.news(&finding.causes, now));
+    let notify = if finding.severity > alert.severity {
+        // The threshold may have been passed by what was told before.
+        Some((NotificationEvent::Worsened, finding.clone()))
+    } else if !news.is_empty() {
+        Some((NotificationEvent::Worsened, finding.told(&news)))
+    } else if !alert.acknowledged && alert.remind_at.is_some_and(|at| at <= now) {
+        Some((NotificationEvent::Reminder, finding.clone()))
+    } else {
+        None
+    };
+    let told = match &alert.told {
+        Some(told) if notify.is_none() => Told { causes: told.after(&finding.causes, now), at: told.at },
+        Some(told) => told.again(&finding, now),
+        None => Told::all(&finding, now),
+    };
+    AlertChange::Keep { id: alert.id, finding, notify, told }
 }

@@ -21,8 +21,8 @@ impl Store {
         let quiet = i32::try_from(*quiet_needed).unwrap_or(i32::MAX);
         let known = "SELECT 1 FROM alerts WHERE reference = ? AND resolved_at IS NOT NULL";
         let sql = format!(
-            "INSERT INTO alerts (reference, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, \
-             quiet, quiet_needed) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS ({known})"
+            "INSERT INTO alerts (reference, rule, subject, code, severity, title, message, link, raised_at, last_seen_at, \
+             resolved_at, quiet, quiet_needed) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS ({known})"
         );
         let values = vec![
             reference.as_str().into(),
@@ -30,7 +30,9 @@ impl Store {
             alert.subject.as_str().into(),
             alert.code.as_str().into(),
             alert.severity.as_str().into(),
+            alert.title.as_str().into(),
             alert.message.as_str().into(),
+            alert.link.as_str().into(),
             alert.raised_at.0.into(),
             alert.last_seen_at.0.into(),
             alert.resolved_at.unwrap_or(alert.last_seen_at).0.into(),

@@ -9,7 +9,7 @@ use sea_orm::{QueryResult, Value};
 
 pub use ended::EndedAlert;
 pub use notifications::{ChannelState, ClaimedNotification, NotifiedAlert, SendOutcome};
-pub use observe::{CreditSample, Undelivered};
+pub use observe::{CreditSample, Reason, Waiting};
 pub use turn::{AlertTurn, Announcement};
 
 use super::{
@@ -36,16 +36,39 @@ pub struct Alert {
     pub code: String,
     /// The worst since it was raised.
     pub severity: Severity,
+    /// The last finding in one line; empty if an earlier version stored it.
+    pub title: String,
     /// What is wrong and what to do, as of the last finding.
     pub message: String,
+    /// The console's page where it is remedied; empty for the alert's own page.
+    pub link: String,
     /// The first finding.
     pub raised_at: Timestamp,
     /// The latest finding.
     pub last_seen_at: Timestamp,
     /// `None` while it is open.
     pub resolved_at: Option<Timestamp>,
-    /// When somebody acknowledged it, and the name of the token.
-    pub acknowledged: Option<(Timestamp, String)>,
+    /// Whether somebody sees to it.
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// That somebody sees to an alert, so that nobody is reminded of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// When somebody said so.
+    pub at: Timestamp,
+    /// The name of the token.
+    pub by: String,
+    /// Until when; `None` for as long as the alert lasts, as earlier versions meant it.
+    pub until: Option<Timestamp>,
+}
+
+impl Acknowledgement {
+    fn of(row: &QueryResult) -> Result<Option<Self>, StoreError> {
+        let by: Option<String> = row.try_get("", "acknowledged_by")?;
+        let until = moment(row, "acknowledged_until")?;
+        Ok(moment(row, "acknowledged_at")?.zip(by).map(|(at, by)| Self { at, by, until }))
+    }
 }
 
 /// A message about an alert to one channel.
@@ -69,8 +92,8 @@ pub struct Notification {
     pub error: Option<String>,
 }
 
-const ALERT_COLUMNS: &str = "id, rule, subject, code, severity, message, raised_at, last_seen_at, resolved_at, \
-                             acknowledged_at, acknowledged_by";
+const ALERT_COLUMNS: &str = "id, rule, subject, code, severity, title, message, link, raised_at, last_seen_at, \
+                             resolved_at, acknowledged_at, acknowledged_by, acknowledged_until";
 
 /// An upper bound, more than anybody reads.
 const OPEN_ALERTS: i64 = 1_000;
@@ -108,15 +131,31 @@ impl Store {
         query(&self.read, sql, vec![alert_id.into()]).await?.iter().map(notification_of).collect()
     }
 
-    /// Records who acknowledged an alert, which stops its reminders; the first name stays. False when there is no such
-    /// open alert.
-    pub async fn acknowledge_alert(&self, id: i64, who: &str, now: Timestamp) -> Result<bool, StoreError> {
+    /// When all rules were last evaluated; `None` if they never were.
+    pub async fn alerts_evaluated_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let rows = query(&self.read, "SELECT evaluated_at FROM alert_turns WHERE name = 'look'", vec![]).await?;
+        Ok(rows.first().map(|row| moment(row, "evaluated_at")).transpose()?.flatten())
+    }
+
+    /// Records who sees to an alert until `until`, which stops its reminders; the first name stays, and so does the
+    /// latest end. It is acknowledged as it is now: more of it is news. False when there is no such open alert.
+    pub async fn acknowledge_alert(
+        &self,
+        id: i64,
+        who: &str,
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let transaction = self.begin_immediate().await?;
         let sql = "UPDATE alerts SET acknowledged_at = coalesce(acknowledged_at, ?), \
-                   acknowledged_by = coalesce(acknowledged_by, ?) WHERE id = ? AND resolved_at IS NULL";
-        let changed = execute(&transaction, sql, vec![now.0.into(), who.into(), id.into()]).await?;
+                   acknowledged_by = coalesce(acknowledged_by, ?), acknowledged_until = \
+                   CASE WHEN acknowledged_until > ? THEN acknowledged_until ELSE ? END \
+                   WHERE id = ? AND resolved_at IS NULL";
+        let values = vec![now.0.into(), who.into(), until.0.into(), until.0.into(), id.into()];
+        let changed = execute(&transaction, sql, values).await?;
         if changed > 0 {
             turn::withdraw_reminders(&transaction, id).await?;
+            turn::tell_all(&transaction, id, now).await?;
         }
         transaction.commit().await?;
         Ok(changed > 0)
@@ -155,18 +194,19 @@ fn number(row: &QueryResult, column: &str) -> Result<u32, StoreError> {
 }
 
 fn alert_of(row: &QueryResult) -> Result<Alert, StoreError> {
-    let by: Option<String> = row.try_get("", "acknowledged_by")?;
     Ok(Alert {
         id: row.try_get("", "id")?,
         rule: word(row, "rule")?,
         subject: row.try_get("", "subject")?,
         code: row.try_get("", "code")?,
         severity: word(row, "severity")?,
+        title: row.try_get("", "title")?,
         message: row.try_get("", "message")?,
+        link: row.try_get("", "link")?,
         raised_at: Timestamp(row.try_get("", "raised_at")?),
         last_seen_at: Timestamp(row.try_get("", "last_seen_at")?),
         resolved_at: moment(row, "resolved_at")?,
-        acknowledged: moment(row, "acknowledged_at")?.zip(by),
+        acknowledged: Acknowledgement::of(row)?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 
-use super::{moment, number, word};
+use super::{Acknowledgement, moment, number, word};
 use crate::{
     clock::Timestamp,
     model::{NotificationEvent, Severity},
@@ -26,8 +26,12 @@ pub struct ClaimedNotification {
     pub event: NotificationEvent,
     /// The alert's severity at that time.
     pub severity: Severity,
+    /// The finding in one line; empty if an earlier version stored it.
+    pub title: String,
     /// What is wrong and what to do.
     pub message: String,
+    /// The console's page where it is remedied; empty for the alert's own page.
+    pub link: String,
     /// When the alert changed.
     pub created_at: Timestamp,
     /// `None` for a test.
@@ -51,6 +55,8 @@ pub struct NotifiedAlert {
     pub raised_at: Timestamp,
     /// `None` while it is open.
     pub resolved_at: Option<Timestamp>,
+    /// Whether somebody sees to it.
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 /// The outcome of an attempt to send a notification.
@@ -146,8 +152,9 @@ impl Store {
     }
 
     async fn claimed(&self, id: i64) -> Result<Option<ClaimedNotification>, StoreError> {
-        let sql = "SELECT n.id, n.reference, n.attempts, n.event, n.severity, n.message, n.created_at, n.alert_id, \
-                   a.reference AS alert_reference, a.rule, a.subject, a.code, a.raised_at, a.resolved_at \
+        let sql = "SELECT n.id, n.reference, n.attempts, n.event, n.severity, n.title, n.message, n.link, n.created_at, n.alert_id, \
+                   a.reference AS alert_reference, a.rule, a.subject, a.code, a.raised_at, a.resolved_at, \
+                   a.acknowledged_at, a.acknowledged_by, a.acknowledged_until \
                    FROM alert_notices n LEFT JOIN alerts a ON a.id = n.alert_id WHERE n.id = ?";
         query(&self.read, sql, vec![id.into()]).await?.first().map(claimed_of).transpose()
     }
@@ -251,6 +258,7 @@ fn claimed_of(row: &QueryResult) -> Result<ClaimedNotification, StoreError> {
             code: row.try_get("", "code")?,
             raised_at: Timestamp(row.try_get("", "raised_at")?),
             resolved_at: moment(row, "resolved_at")?,
+            acknowledged: Acknowledgement::of(row)?,
         }),
         None => None,
     };
@@ -260,7 +268,9 @@ fn claimed_of(row: &QueryResult) -> Result<ClaimedNotification, StoreError> {
         attempts: number(row, "attempts")?,
         event: word(row, "event")?,
         severity: word(row, "severity")?,
+        title: row.try_get("", "title")?,
         message: row.try_get("", "message")?,
+        link: row.try_get("", "link")?,
         created_at: Timestamp(row.try_get("", "created_at")?),
         alert,
     })

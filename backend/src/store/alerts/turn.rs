@@ -1,12 +1,14 @@
 //! Evaluating the rules: one process at a time holds the turn, and stores the changed alerts and their notifications in
 //! one transaction.
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, QueryResult};
 
 use super::{moment, number, word};
 use crate::{
     clock::Timestamp,
-    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Severity},
+    model::{AlertChange, AlertPolicy, NotificationEvent, Observation, OpenAlert, Severity, Told, ToldCause},
     store::{
         StoreError,
         connection::connect::Store,
@@ -31,14 +33,19 @@ pub struct Announcement {
     pub subject: String,
     /// The worst since it was raised.
     pub severity: Severity,
+    /// The finding in one line.
+    pub title: String,
     /// What is or was wrong, and what to do.
     pub message: String,
+    /// The console's page where it is remedied.
+    pub link: String,
 }
 
-/// An announcement with the row of its alert.
-struct ChangedAlert {
-    id: i64,
-    announcement: Announcement,
+impl Announcement {
+    fn new(event: NotificationEvent, finding: Observation) -> Self {
+        let Observation { rule, subject, severity, title, message, link, .. } = finding;
+        Self { event, rule: rule.as_str().to_owned(), subject, severity, title, message, link }
+    }
 }
 
 /// What is needed to write notifications.
@@ -66,22 +73,31 @@ impl Store {
         Ok(execute(&self.write, &sql, values).await? > 0)
     }
 
-    /// Begins the transaction that stores the findings and ends the turn; the next one is due at `next`. `None` when
-    /// the turn was lost meanwhile.
-    pub async fn end_alert_turn(&self, holder: &str, next: Timestamp) -> Result<Option<AlertTurn>, StoreError> {
+    /// Begins the transaction that stores the findings and ends the turn; the next one is due at `next`. `evaluated` is
+    /// when all rules were evaluated, if they were. `None` when the turn was lost meanwhile.
+    pub async fn end_alert_turn(
+        &self,
+        holder: &str,
+        evaluated: Option<Timestamp>,
+        next: Timestamp,
+    ) -> Result<Option<AlertTurn>, StoreError> {
         let transaction = self.begin_immediate().await?;
-        let sql =
-            "UPDATE alert_turns SET due_at = ?, lease_until = NULL, holder = NULL WHERE name = 'look' AND holder = ?";
-        let mine = execute(&transaction, sql, vec![next.0.into(), holder.into()]).await?;
+        let sql = "UPDATE alert_turns SET due_at = ?, evaluated_at = coalesce(?, evaluated_at), lease_until = NULL, \
+                   holder = NULL WHERE name = 'look' AND holder = ?";
+        let values = vec![next.0.into(), evaluated.map(|at| at.0).into(), holder.into()];
+        let mine = execute(&transaction, sql, values).await?;
         Ok((mine > 0).then_some(AlertTurn { transaction }))
     }
 }
 
 impl AlertTurn {
-    /// The open alerts.
-    pub async fn open(&self) -> Result<Vec<OpenAlert>, StoreError> {
-        let sql = "SELECT id, rule, subject, severity, acknowledged_at, quiet, quiet_needed, remind_at FROM alerts \
-                   WHERE resolved_at IS NULL ORDER BY id";
+    /// The open alerts. Acknowledgements that are over end.
+    pub async fn open(&self, now: Timestamp) -> Result<Vec<OpenAlert>, StoreError> {
+        let over = "UPDATE alerts SET acknowledged_at = NULL, acknowledged_by = NULL, acknowledged_until = NULL \
+                    WHERE resolved_at IS NULL AND acknowledged_until <= ?";
+        execute(&self.transaction, over, vec![now.0.into()]).await?;
+        let sql = "SELECT id, rule, subject, severity, acknowledged_at, told, told_at, quiet, quiet_needed, remind_at \
+                   FROM alerts WHERE resolved_at IS NULL ORDER BY id";
         let open = |row: &QueryResult| {
             Ok(OpenAlert {
                 id: row.try_get("", "id")?,
@@ -89,6 +105,7 @@ impl AlertTurn {
                 subject: row.try_get("", "subject")?,
                 severity: word(row, "severity")?,
                 acknowledged: moment(row, "acknowledged_at")?.is_some(),
+                told: told_of(row)?,
                 quiet: number(row, "quiet")?,
                 quiet_needed: number(row, "quiet_needed")?,
                 remind_at: moment(row, "remind_at")?,
@@ -110,20 +127,19 @@ impl AlertTurn {
         let writing = Writing { policy, channels, reference, now };
         let mut announcements = Vec::new();
         for change in changes {
-            let row = match change {
+            announcements.extend(match change {
                 AlertChange::Raise(finding) => Some(self.raise(finding, &writing).await?),
-                AlertChange::Keep { id, finding, notify } => self.keep(id, finding, notify, &writing).await?,
+                AlertChange::Keep { id, finding, notify, told } => {
+                    self.keep(id, &finding, &told, &writing).await?;
+                    self.tell(id, finding, notify, &writing).await?
+                }
                 AlertChange::Quiet { id } => {
                     let sql = "UPDATE alerts SET quiet = quiet + 1 WHERE id = ?";
                     execute(&self.transaction, sql, vec![id.into()]).await?;
                     None
                 }
                 AlertChange::Resolve { id } => self.resolve(id, &writing).await?,
-            };
-            if let Some(row) = row {
-                self.add_notifications(&row, &writing).await?;
-                announcements.push(row.announcement);
-            }
+            });
         }
         Ok(announcements)
     }
@@ -133,8 +149,8 @@ impl AlertTurn {
         self.transaction.commit().await
     }
 
-    async fn raise(&self, finding: Observation, writing: &Writing<'_>) -> Result<ChangedAlert, StoreError> {
-        let Observation { rule, subject, code, severity, message } = finding;
+    async fn raise(&self, finding: Observation, writing: &Writing<'_>) -> Result<Announcement, StoreError> {
+        let Observation { rule, subject, code, severity, title, message, link, .. } = &finding;
         let before = "SELECT quiet_needed, resolved_at FROM alerts WHERE rule = ? AND subject = ? \
                       AND resolved_at IS NOT NULL ORDER BY id DESC LIMIT 1";
         let before = query(&self.transaction, before, vec![rule.as_str().into(), subject.as_str().into()]).await?;
@@ -145,84 +161,158 @@ impl AlertTurn {
         let Writing { policy, now, .. } = writing;
         let needed = i32::try_from(policy.quiet_needed(before, *now)).unwrap_or(i32::MAX);
         let remind_at = policy.remind.map(|time| now.after(time).0);
-        let sql = "INSERT INTO alerts (reference, rule, subject, code, severity, message, raised_at, last_seen_at, quiet, \
-                   quiet_needed, remind_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) RETURNING id";
+        let sql = "INSERT INTO alerts (reference, rule, subject, code, severity, title, message, link, told, told_at, \
+                   raised_at, last_seen_at, quiet, quiet_needed, remind_at) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?) RETURNING id";
         let values = vec![
             (writing.reference)().into(),
             rule.as_str().into(),
             subject.as_str().into(),
-            code.into(),
+            (*code).into(),
             severity.as_str().into(),
+            title.as_str().into(),
             message.as_str().into(),
+            link.as_str().into(),
+            text_of(&Told::all(&finding, *now)).into(),
+            now.0.into(),
             now.0.into(),
             now.0.into(),
             needed.into(),
             remind_at.into(),
         ];
         let rows = query(&self.transaction, sql, values).await?;
-        let id = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
-        let rule = rule.as_str().to_owned();
-        Ok(ChangedAlert {
-            id,
-            announcement: Announcement { event: NotificationEvent::Raised, rule, subject, severity, message },
-        })
+        let id: i64 = rows.first().map(|row| row.try_get("", "id")).transpose()?.unwrap_or_default();
+        let raised = Announcement::new(NotificationEvent::Raised, finding);
+        for channel in (writing.channels)(&raised.subject) {
+            self.notify(id, &channel, &raised, writing).await?;
+        }
+        Ok(raised)
     }
 
-    async fn keep(
+    /// Stores the latest finding.
+    async fn keep(&self, id: i64, finding: &Observation, told: &Told, writing: &Writing<'_>) -> Result<(), StoreError> {
+        let Observation { code, severity, title, message, link, .. } = finding;
+        let sql = "UPDATE alerts SET code = ?, severity = ?, title = ?, message = ?, link = ?, told = ?, told_at = ?, \
+                   last_seen_at = ?, quiet = 0 WHERE id = ?";
+        let values = vec![
+            (*code).into(),
+            severity.as_str().into(),
+            title.as_str().into(),
+            message.as_str().into(),
+            link.as_str().into(),
+            text_of(told).into(),
+            told.at.0.into(),
+            writing.now.0.into(),
+            id.into(),
+        ];
+        execute(&self.transaction, sql, values).await?;
+        Ok(())
+    }
+
+    /// Tells the channels what is news about an open alert, and those that never heard of it all of it.
+    async fn tell(
         &self,
         id: i64,
         finding: Observation,
-        notify: Option<NotificationEvent>,
+        notify: Option<(NotificationEvent, Observation)>,
         writing: &Writing<'_>,
-    ) -> Result<Option<ChangedAlert>, StoreError> {
-        let Observation { rule, subject, code, severity, message } = finding;
-        let sql = "UPDATE alerts SET code = ?, severity = ?, message = ?, last_seen_at = ?, quiet = 0 WHERE id = ?";
-        let values =
-            vec![code.into(), severity.as_str().into(), message.as_str().into(), writing.now.0.into(), id.into()];
-        execute(&self.transaction, sql, values).await?;
-        let Some(event) = notify else { return Ok(None) };
-        let remind_at = writing.policy.remind.map(|time| writing.now.after(time).0);
-        // The acknowledgement was for something less severe, or long ago.
-        let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL WHERE id = ?";
-        execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
-        let rule = rule.as_str().to_owned();
-        Ok(Some(ChangedAlert { id, announcement: Announcement { event, rule, subject, severity, message } }))
+    ) -> Result<Option<Announcement>, StoreError> {
+        let news = notify.map(|(event, told)| Announcement::new(event, told));
+        if news.is_some() {
+            let remind_at = writing.policy.remind.map(|time| writing.now.after(time).0);
+            // The acknowledgement was for something less, or is over.
+            let sql = "UPDATE alerts SET remind_at = ?, acknowledged_at = NULL, acknowledged_by = NULL, \
+                       acknowledged_until = NULL WHERE id = ?";
+            execute(&self.transaction, sql, vec![remind_at.into(), id.into()]).await?;
+        }
+        let heard = self.heard(id).await?;
+        let all = Announcement::new(NotificationEvent::Raised, finding);
+        for channel in (writing.channels)(&all.subject) {
+            match (heard.contains(&channel), &news) {
+                (false, _) => self.notify(id, &channel, &all, writing).await?,
+                (true, Some(news)) => self.notify(id, &channel, news, writing).await?,
+                (true, None) => {}
+            }
+        }
+        Ok(news)
     }
 
-    async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<ChangedAlert>, StoreError> {
+    async fn resolve(&self, id: i64, writing: &Writing<'_>) -> Result<Option<Announcement>, StoreError> {
         withdraw_reminders(&self.transaction, id).await?;
-        let sql = "UPDATE alerts SET resolved_at = ? WHERE id = ? RETURNING rule, subject, severity, message";
+        let sql =
+            "UPDATE alerts SET resolved_at = ? WHERE id = ? RETURNING rule, subject, severity, title, message, link";
         let rows = query(&self.transaction, sql, vec![writing.now.0.into(), id.into()]).await?;
         let Some(row) = rows.first() else { return Ok(None) };
-        let announcement = Announcement {
+        let resolved = Announcement {
             event: NotificationEvent::Resolved,
             rule: row.try_get("", "rule")?,
             subject: row.try_get("", "subject")?,
             severity: word(row, "severity")?,
+            title: row.try_get("", "title")?,
             message: row.try_get("", "message")?,
+            link: row.try_get("", "link")?,
         };
-        Ok(Some(ChangedAlert { id, announcement }))
+        let heard = self.heard(id).await?;
+        // Who never heard of it need not know that it is over.
+        for channel in (writing.channels)(&resolved.subject).into_iter().filter(|channel| heard.contains(channel)) {
+            self.notify(id, &channel, &resolved, writing).await?;
+        }
+        Ok(Some(resolved))
     }
 
-    async fn add_notifications(&self, row: &ChangedAlert, writing: &Writing<'_>) -> Result<(), StoreError> {
-        let Announcement { event, subject, severity, message, .. } = &row.announcement;
-        for channel in (writing.channels)(subject) {
-            let sql = "INSERT INTO alert_notices (reference, alert_id, channel, event, severity, message, state, attempts, \
-                       next_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)";
-            let values = vec![
-                (writing.reference)().into(),
-                row.id.into(),
-                channel.into(),
-                event.as_str().into(),
-                severity.as_str().into(),
-                message.as_str().into(),
-                writing.now.0.into(),
-                writing.now.0.into(),
-            ];
-            execute(&self.transaction, sql, values).await?;
-        }
+    /// The channels that have a notification about an alert.
+    async fn heard(&self, id: i64) -> Result<HashSet<String>, StoreError> {
+        let sql = "SELECT DISTINCT channel FROM alert_notices WHERE alert_id = ?";
+        let rows = query(&self.transaction, sql, vec![id.into()]).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "channel")?)).collect()
+    }
+
+    async fn notify(
+        &self,
+        id: i64,
+        channel: &str,
+        announcement: &Announcement,
+        writing: &Writing<'_>,
+    ) -> Result<(), StoreError> {
+        let Announcement { event, severity, title, message, link, .. } = announcement;
+        let sql = "INSERT INTO alert_notices (reference, alert_id, channel, event, severity, title, message, link, state, \
+                   attempts, next_at, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', 0, ?, ?)";
+        let values = vec![
+            (writing.reference)().into(),
+            id.into(),
+            channel.into(),
+            event.as_str().into(),
+            severity.as_str().into(),
+            title.as_str().into(),
+            message.as_str().into(),
+            link.as_str().into(),
+            writing.now.0.into(),
+            writing.now.0.into(),
+        ];
+        execute(&self.transaction, sql, values).await?;
         Ok(())
     }
+}
+
+/// What was told of an alert. What cannot be read counts as never stored: it is told from now on.
+fn told_of(row: &QueryResult) -> Result<Option<Told>, StoreError> {
+    let causes: Option<String> = row.try_get("", "told")?;
+    let causes = causes.and_then(|text| serde_json::from_str(&text).ok());
+    Ok(causes.zip(moment(row, "told_at")?).map(|(causes, at)| Told { causes, at }))
+}
+
+fn text_of(told: &Told) -> Option<String> {
+    serde_json::to_string(&told.causes).ok()
+}
+
+/// Notes that somebody knows an alert as it is now. Its row is locked.
+pub(super) async fn tell_all(connection: &impl ConnectionTrait, id: i64, now: Timestamp) -> Result<(), StoreError> {
+    let rows = query(connection, "SELECT told, told_at FROM alerts WHERE id = ?", vec![id.into()]).await?;
+    let Some(told) = rows.first().map(told_of).transpose()?.flatten() else { return Ok(()) };
+    let told = Told { causes: told.causes.into_iter().map(ToldCause::told_now).collect(), at: now };
+    let sql = "UPDATE alerts SET told = ?, told_at = ? WHERE id = ?";
+    execute(connection, sql, vec![text_of(&told).into(), now.0.into(), id.into()]).await?;
+    Ok(())
 }
 
 /// Deletes reminders that have not been sent yet.
@@ -254,11 +344,11 @@ mod tests {
         assert!(store.begin_alert_turn("a", now, until).await.unwrap());
         assert!(!store.begin_alert_turn("b", now, until).await.unwrap());
         let next = now.after(Duration::from_secs(60));
-        store.end_alert_turn("a", next).await.unwrap().unwrap().commit().await.unwrap();
+        store.end_alert_turn("a", None, next).await.unwrap().unwrap().commit().await.unwrap();
         assert!(!store.begin_alert_turn("a", now, until).await.unwrap(), "it is not due");
         assert!(store.begin_alert_turn("b", next, next.after(limits::ALERT_TURN)).await.unwrap());
         let over = next.after(limits::ALERT_TURN);
         assert!(store.begin_alert_turn("a", over, over.after(limits::ALERT_TURN)).await.unwrap());
-        assert!(store.end_alert_turn("b", over).await.unwrap().is_none(), "it was lost");
+        assert!(store.end_alert_turn("b", None, over).await.unwrap().is_none(), "it was lost");
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Model {
     pub(crate) lane: i32,
     pub(crate) revision: i64,
     pub(crate) changed_at: i64,
+    /// Since when it is pending or in flight without a break; null if an earlier version made it so.
+    pub(crate) queued_at: Option<i64>,
     pub(crate) due_at: i64,
     pub(crate) attempts: i32,
     pub(crate) lease: Option<String>,

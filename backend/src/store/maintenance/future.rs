@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::{
     clock::Timestamp,
     limits,
-    model::Lane,
+    model::{ACKNOWLEDGED_DAYS_MAX, Lane},
     store::{
         StoreError,
         connection::connect::Store,
@@ -131,11 +131,20 @@ fn waits(longest: &Longest) -> Vec<WaitKind> {
         ),
         WaitKind::new("delivery_processes", "seen_at", Duration::ZERO, "TRUE", "processes that deliver"),
         WaitKind::new("brake_effects", "at", Duration::ZERO, "TRUE", "effects that the brake counts"),
-        WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for delivery")
-            .repaired_by("due_at = ?, changed_at = CASE WHEN changed_at > ? THEN ? ELSE changed_at END"),
+        WaitKind::new("sync_items", "due_at", retry, &pending, "records that wait for delivery").repaired_by(
+            "due_at = ?, changed_at = CASE WHEN changed_at > ? THEN ? ELSE changed_at END, \
+                 queued_at = CASE WHEN queued_at > ? THEN ? ELSE queued_at END",
+        ),
         // Twice, because another process may run with another setting for a while.
         WaitKind::new("sync_items", "lease_until", longest.lease * 2, &in_flight, "records being delivered"),
     ];
+    kinds.push(WaitKind::new(
+        "alerts",
+        "acknowledged_until",
+        Duration::from_secs(u64::from(ACKNOWLEDGED_DAYS_MAX) * 24 * 60 * 60),
+        "resolved_at IS NULL",
+        "acknowledgements of alerts",
+    ));
     if let Some(remind) = longest.remind {
         kinds.push(WaitKind::new("alerts", "remind_at", remind, "resolved_at IS NULL", "reminders of alerts"));
     }
@@ -153,6 +162,7 @@ fn happened() -> Vec<WaitKind> {
         ("adoptions", "changed_at", "adoptions"),
         ("destinations", "audited_at", "audits"),
         ("alerts", "raised_at", "alerts"),
+        ("alerts", "told_at", "what was told of alerts"),
         ("alert_notices", "created_at", "notifications"),
         ("tokens", "last_used_at", "uses of tokens"),
     ];

@@ -19,7 +19,7 @@ pub struct Counts {
     pub absent: u64,
     /// How many of them have remarks.
     pub with_remarks: u64,
-    /// The oldest change among them.
+    /// The oldest change among them; of those that are pending or in flight, since when they are.
     pub oldest: Timestamp,
 }
 

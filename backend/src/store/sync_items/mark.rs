@@ -49,11 +49,13 @@ impl Store {
             let Some(last) = query(&self.read, &keys, values.clone()).await?.pop() else { return Ok(()) };
             let sql = format!(
                 "INSERT INTO sync_items \
-                 (destination, site_id, kind, moodle_id, state, lane, revision, changed_at, due_at, attempts) \
-                 SELECT ?, site_id, kind, moodle_id, 'pending', {}, 1, changed_at, ?, 0 {step} ON CONFLICT DO NOTHING",
+                 (destination, site_id, kind, moodle_id, state, lane, revision, changed_at, queued_at, due_at, attempts) \
+                 SELECT ?, site_id, kind, moodle_id, 'pending', {}, 1, ?, ?, ?, 0 {step} ON CONFLICT DO NOTHING",
                 lane_of_new_sql()
             );
-            execute(&self.write, &sql, [vec![destination.into(), now.0.into()], values].concat()).await?;
+            // However old the changes are: nothing could be delivered before.
+            let first = vec![destination.into(), now.0.into(), now.0.into(), now.0.into()];
+            execute(&self.write, &sql, [first, values].concat()).await?;
             after = Some(key_of(&last)?);
         }
     }
@@ -120,6 +122,7 @@ fn pending(destination: &str, key: RecordKey, now: Timestamp) -> ActiveModel {
         lane: Set(Lane::of(key.kind, false).number()),
         revision: Set(1),
         changed_at: Set(now.0),
+        queued_at: Set(Some(now.0)),
         due_at: Set(now.0),
         attempts: Set(0),
         ..Default::default()
@@ -143,6 +146,10 @@ fn marking(repeat_ms: i64) -> OnConflict {
             Expr::cust(
                 "CASE WHEN sync_items.state IN ('synced', 'in_flight') THEN excluded.changed_at ELSE sync_items.changed_at END",
             ),
+        )
+        .value(
+            Column::QueuedAt,
+            Expr::cust("CASE sync_items.state WHEN 'pending' THEN sync_items.queued_at ELSE excluded.queued_at END"),
         )
         .value(Column::DueAt, Expr::cust(due))
         .to_owned()

@@ -13,6 +13,7 @@ mod edges;
 mod list;
 mod lock;
 mod mark;
+mod queued;
 mod records;
 mod release;
 mod remarks;
@@ -38,5 +39,6 @@ pub use view::{ItemFilter, ItemRow};
 pub use writers::{Reservation, Reserved, taken};
 
 pub(super) use lock::hold;
+pub(super) use queued::SINCE;
 pub(super) use release::{Delivered, among, by_site_and_kind, make_pending, request_delivery};
 pub(super) use timeline::timeline_attempt_of;

@@ -10,6 +10,7 @@ use sea_orm::{ConnectionTrait, Value};
 use super::{
     ItemFilter, ItemRow,
     lock::{self, Items},
+    queued::QUEUED,
     settled::{Settled, SettledState},
 };
 use crate::{
@@ -55,7 +56,7 @@ pub(in crate::store) async fn make_pending(
     let forget = if delivered == Delivered::Forgotten { ", digest = NULL" } else { "" };
     let set = format!(
         "revision = revision + 1{forget}, due_at = ?, waits_kind = NULL, waits_id = NULL, judge_at = NULL, \
-         changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
+         changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, {QUEUED}, \
          state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"
     );
     let mut changed = 0;
@@ -64,7 +65,7 @@ pub(in crate::store) async fn make_pending(
             let (among, mut values) = among(destination, site_id, kind, "kind", "moodle_id", list);
             let condition = format!("{among} AND {condition}");
             let sql = lock::update(connection.get_database_backend(), Items::All(&condition), &set, &[]);
-            values.extend([Value::from(now.0), Value::from(now.0)]);
+            values.extend(vec![Value::from(now.0); 3]);
             changed += execute(connection, &sql, values).await?;
         }
     }

@@ -4,6 +4,7 @@ use sea_orm::{ConnectionTrait, Value};
 
 use super::{
     ItemRow, lock,
+    queued::QUEUED,
     view::{ITEM_COLUMNS, item_of},
     writers::{PLACE, place},
 };
@@ -51,8 +52,13 @@ pub enum TakeOverRefusal {
 }
 
 /// What an item gets that is to be judged again at once. It is not in flight.
-const JUDGED_AGAIN: &str = "digest = NULL, revision = revision + 1, due_at = ?, state = 'pending', waits_kind = NULL, \
-                            waits_id = NULL, judge_at = NULL";
+/// The parameters are the present time, twice.
+fn judged_again() -> String {
+    format!(
+        "digest = NULL, revision = revision + 1, due_at = ?, {QUEUED}, state = 'pending', waits_kind = NULL, \
+         waits_id = NULL, judge_at = NULL"
+    )
+}
 
 impl Store {
     /// Why one account cannot take over the other one's remote record; else the record's id.
@@ -80,14 +86,20 @@ impl Store {
             Ok(remote_id) => remote_id,
             refused => return Ok(refused),
         };
-        let sql = format!("UPDATE sync_items SET linked = TRUE, {JUDGED_AGAIN} WHERE {PLACE}");
-        execute(&transaction, &sql, [Value::from(now.0)].into_iter().chain(place(destination, from)).collect()).await?;
+        let sql = format!("UPDATE sync_items SET linked = TRUE, {} WHERE {PLACE}", judged_again());
+        execute(
+            &transaction,
+            &sql,
+            [now.0, now.0].map(Value::from).into_iter().chain(place(destination, from)).collect(),
+        )
+        .await?;
         // As after a reservation, an attempt counts: what waits for the new account is released by its delivery.
         let sql = format!(
-            "UPDATE sync_items SET remote_id = ?, linked = FALSE, attempts = attempts + 1, lane = ?, {JUDGED_AGAIN} WHERE {PLACE}"
+            "UPDATE sync_items SET remote_id = ?, linked = FALSE, attempts = attempts + 1, lane = ?, {} WHERE {PLACE}",
+            judged_again()
         );
         let lane = Lane::of(Kind::User, true).number();
-        let values: [Value; 3] = [remote_id.as_str().into(), lane.into(), now.0.into()];
+        let values: [Value; 4] = [remote_id.as_str().into(), lane.into(), now.0.into(), now.0.into()];
         execute(&transaction, &sql, values.into_iter().chain(place(destination, to)).collect()).await?;
         // The newest decision stands.
         let sql = "UPDATE adoptions SET state = 'adopted', changed_at = ? WHERE destination = ? AND site_id = ? \

@@ -4,8 +4,11 @@ use std::collections::HashMap;
 
 use sea_orm::{QueryResult, Value};
 
-use super::counts::{Attention, Counts};
-use super::remarks;
+use super::{
+    counts::{Attention, Counts},
+    queued::SINCE,
+    remarks,
+};
 use crate::{
     clock::Timestamp,
     model::{Id, ItemState, Kind, RecordKey, Remark},
@@ -117,9 +120,12 @@ impl Store {
     }
 
     async fn count_by_state(&self, destination: &str) -> Result<Vec<Counts>, StoreError> {
-        let sql = "SELECT kind, state, count(*) AS count, count(remote_id) AS there, count(remarks) AS remarks, min(changed_at) AS oldest \
-                   FROM sync_items WHERE destination = ? GROUP BY kind, state ORDER BY kind, state";
-        let rows = query(&self.read.patient(), sql, vec![destination.into()]).await?;
+        let sql = format!(
+            "SELECT kind, state, count(*) AS count, count(remote_id) AS there, count(remarks) AS remarks, \
+             min(CASE WHEN state IN ('pending', 'in_flight') THEN {SINCE} ELSE changed_at END) AS oldest \
+             FROM sync_items WHERE destination = ? GROUP BY kind, state ORDER BY kind, state"
+        );
+        let rows = query(&self.read.patient(), &sql, vec![destination.into()]).await?;
         let counts = |row: &QueryResult| {
             let (kind, count): (String, i64) = (row.try_get("", "kind")?, row.try_get("", "count")?);
             let (there, remarks): (i64, i64) = (row.try_get("", "there")?, row.try_get("", "remarks")?);
@@ -138,16 +144,16 @@ impl Store {
     /// The oldest undelivered change of each site.
     pub async fn oldest_waiting(&self, destination: &str) -> Result<HashMap<i64, Timestamp>, StoreError> {
         // Each state by its own partial index, so that synced items are not read.
-        let of = |condition: &str| {
+        let of = |since: &str, condition: &str| {
             format!(
-                "SELECT site_id, min(changed_at) AS oldest FROM sync_items WHERE destination = ? AND {condition} GROUP BY site_id"
+                "SELECT site_id, min({since}) AS oldest FROM sync_items WHERE destination = ? AND {condition} GROUP BY site_id"
             )
         };
         let sql = format!(
             "SELECT site_id, min(oldest) AS oldest FROM ({} UNION ALL {} UNION ALL {}) AS waiting GROUP BY site_id",
-            of("state = 'pending'"),
-            of("state = 'in_flight'"),
-            of("state IN ('parked', 'failed')"),
+            of(SINCE, "state = 'pending'"),
+            of(SINCE, "state = 'in_flight'"),
+            of("changed_at", "state IN ('parked', 'failed')"),
         );
         let rows = query(&self.read.patient(), &sql, vec![Value::from(destination); 3]).await?;
         rows.iter().map(|row| Ok((row.try_get("", "site_id")?, Timestamp(row.try_get("", "oldest")?)))).collect()

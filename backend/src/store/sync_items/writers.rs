@@ -11,6 +11,7 @@ use super::{
     ItemFilter,
     claim::UNDER_LEASE,
     lock::{self, KEY},
+    queued::QUEUED,
     release::{among, by_site_and_kind},
     settled::{Settled, SettledState},
 };
@@ -160,8 +161,8 @@ async fn give_up(
     item: RecordKey,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    let sql = format!("UPDATE sync_items SET {UNLINKED}, attempts = 0 WHERE {PLACE} AND state <> 'in_flight'");
-    let values = [Value::from(now.0)].into_iter().chain(place(destination, item)).collect();
+    let sql = format!("UPDATE sync_items SET {}, attempts = 0 WHERE {PLACE} AND state <> 'in_flight'", unlinked());
+    let values = [Value::from(now.0), Value::from(now.0)].into_iter().chain(place(destination, item)).collect();
     Ok(execute(transaction, &sql, values).await? > 0)
 }
 
@@ -195,8 +196,13 @@ async fn under_lease(
 }
 
 /// What an item gets that is no longer linked: it is judged again, and gets a record of its own or is linked again.
-const UNLINKED: &str = "linked = FALSE, remote_id = NULL, digest = NULL, revision = revision + 1, due_at = ?, \
-                        state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
+/// Its parameters are the present time, twice.
+fn unlinked() -> String {
+    format!(
+        "linked = FALSE, remote_id = NULL, digest = NULL, revision = revision + 1, due_at = ?, {QUEUED}, \
+         state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"
+    )
+}
 
 /// Judges again what is linked to remote records that are no longer written. [`one_each`] has locked it.
 pub(super) async fn release_linked(
@@ -213,10 +219,10 @@ pub(super) async fn release_linked(
              WHERE writer.destination = sync_items.destination AND writer.remote_id = sync_items.remote_id \
              AND writer.remote_id IS NOT NULL AND NOT writer.linked)"
         );
-        let sql = lock::update(transaction.get_database_backend(), lock::Items::All(&condition), UNLINKED, &[]);
+        let sql = lock::update(transaction.get_database_backend(), lock::Items::All(&condition), &unlinked(), &[]);
         let mut values: Vec<Value> = vec![destination.into()];
         values.extend(list.into_iter().map(Value::from));
-        values.push(now.0.into());
+        values.extend([Value::from(now.0), Value::from(now.0)]);
         execute(transaction, &sql, values).await?;
     }
     Ok(())
@@ -280,13 +286,16 @@ impl Store {
     /// Forgets all remote ids of a destination, in steps: everything is delivered as if it had never been there.
     /// Returns how many were forgotten.
     pub(in crate::store) async fn forget_remote(&self, destination: &str, now: Timestamp) -> Result<u64, StoreError> {
-        let set = "remote_id = NULL, linked = FALSE, digest = NULL, attempts = 0, revision = revision + 1, due_at = ?, \
-                   changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, \
-                   lane = CASE sync_items.kind WHEN 'user' THEN ? WHEN 'course' THEN ? ELSE lane END, \
-                   state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END";
+        let set = format!(
+            "remote_id = NULL, linked = FALSE, digest = NULL, attempts = 0, revision = revision + 1, due_at = ?, \
+             changed_at = CASE state WHEN 'synced' THEN ? ELSE changed_at END, {QUEUED}, \
+             lane = CASE sync_items.kind WHEN 'user' THEN ? WHEN 'course' THEN ? ELSE lane END, \
+             state = CASE state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"
+        );
         // Those that are linked first: each has a writer at any moment.
-        let linked = lock::update(self.backend(), lock::Items::All("destination = ? AND linked"), UNLINKED, &[]);
-        let mut forgotten = execute(&self.write, &linked, vec![destination.into(), now.0.into()]).await?;
+        let linked = lock::update(self.backend(), lock::Items::All("destination = ? AND linked"), &unlinked(), &[]);
+        let values = vec![destination.into(), now.0.into(), now.0.into()];
+        let mut forgotten = execute(&self.write, &linked, values).await?;
         let mut after = None;
         loop {
             let keys = self.next_items(destination, &ItemFilter::default(), after).await?;
@@ -296,9 +305,9 @@ impl Store {
                 for list in bulk::key_lists(&ids) {
                     let (among, mut values) = among(destination, site_id, kind, "kind", "moodle_id", list);
                     let condition = format!("{among} AND remote_id IS NOT NULL");
-                    let sql = lock::update(self.backend(), lock::Items::All(&condition), set, &[]);
+                    let sql = lock::update(self.backend(), lock::Items::All(&condition), &set, &[]);
                     let lanes = [Kind::User, Kind::Course].map(|kind| Value::from(Lane::of(kind, false).number()));
-                    values.extend([Value::from(now.0), Value::from(now.0)].into_iter().chain(lanes));
+                    values.extend(vec![Value::from(now.0); 3].into_iter().chain(lanes));
                     forgotten += execute(&self.write, &sql, values).await?;
                 }
             }

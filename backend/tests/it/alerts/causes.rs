@@ -28,7 +28,7 @@ async fn a_change_that_waits_because_zoho_is_down(database: Database) {
     server.site().apply(&[at(1, "user_created", user(3, "ann"))]).await;
     evaluations(&database, 2).await;
     assert_eq!(open(&server).await.len(), 0, "the ten minutes have not passed");
-    database.execute("UPDATE sync_items SET changed_at = changed_at - 660000").await;
+    database.execute("UPDATE sync_items SET queued_at = queued_at - 660000").await;
     receivers.receive(&database, "oldest_change", &["raised"]).await;
     let alert = open(&server).await.pop().unwrap();
     assert_eq!((&alert["code"], &alert["severity"]), (&json!("change_waiting"), &json!("warning")), "{alert}");
@@ -62,7 +62,7 @@ async fn records_that_zoho_refuses(database: Database) {
         assert!(!text.contains(personal), "{personal} in a notice: {text}");
         assert!(!log.contains(personal), "{personal} in the log: {log}");
     }
-    assert!(text.contains("1 record failed at zoho") && text.contains("1 user "), "{text}");
+    assert!(text.contains("Alert: 1 person is not in Zoho: Zoho does not accept a value"), "{text}");
     server.stop().await;
 }
 

@@ -45,8 +45,9 @@ async fn notifications_are_well_formed(database: Database) {
     assert_eq!(ids.len(), 2, "{ids:?}");
     assert_eq!(mails[0].header("References"), mails[1].header("References"), "one mail for both");
     let subjects: Vec<&str> = mails.iter().map(|mail| mail.header("Subject")).collect();
-    let number = mails[0].header("Subject").split(' ').nth(2).unwrap();
-    assert_eq!(subjects, [format!("Alert: token {number} expires"), format!("Resolved: token {number} expires")]);
+    let finding = mails[0].header("Subject").strip_prefix("Alert: ").unwrap();
+    assert!(finding.starts_with("Site token ") && finding.contains(" of moodle expires at 20"), "{finding}");
+    assert_eq!(subjects, [format!("Alert: {finding}"), format!("Resolved: {finding}")]);
     // One recipient does not exist; the other one still gets the mail.
     assert_eq!((mails[0].from.as_str(), &mails[0].to[..]), ("sync@example.org", &["admin@example.org".to_owned()][..]));
 
@@ -131,7 +132,7 @@ async fn what_may_have_arrived_is_not_sent_again(database: Database) {
     database.execute("UPDATE alerts SET remind_at = 0").await;
     until("the reminder", async || (webhook.posted().len() == 2).then_some(())).await;
     let text = webhook.posted()[1].json()["text"].as_str().unwrap().to_owned();
-    assert!(text.starts_with(":warning: *Reminder: token "), "{text}");
+    assert!(text.starts_with(":warning: *Reminder: Site token "), "{text}");
     repair(&database).await;
     until("it is resolved", async || (webhook.posted().len() == 3).then_some(())).await;
     evaluations(&database, 2).await;

@@ -2,6 +2,7 @@
 
 mod causes;
 mod channels;
+pub(crate) mod news;
 mod operating;
 mod sites;
 mod unstored;
@@ -14,14 +15,14 @@ use crate::{
 };
 
 /// The receivers of notifications.
-struct Receivers {
+pub(crate) struct Receivers {
     smtp: SmtpServer,
     webhook: Webhook,
 }
 
 const SECRET: &str = "it stays between us";
 
-type Setting = (&'static str, String);
+pub(crate) type Setting = (&'static str, String);
 
 impl Receivers {
     fn start() -> Self {
@@ -90,7 +91,7 @@ fn strings(events: &[&str]) -> Vec<String> {
 }
 
 /// Evaluates every second.
-fn quick() -> Vec<Setting> {
+pub(crate) fn quick() -> Vec<Setting> {
     [
         ("BACKEND_SYNC_ALERTS__INTERVAL_SECONDS", "1"),
         ("BACKEND_SYNC_ALERTS__QUIET_LOOKS", "2"),
@@ -112,7 +113,7 @@ async fn evaluations(database: &Database, count: usize) {
 }
 
 /// A server that delivers to the simulator and sends to the receivers.
-async fn begin(database: &Database, more: &[(&'static str, &str)]) -> (Receivers, ZohoSimulator, Server) {
+pub(crate) async fn begin(database: &Database, more: &[(&'static str, &str)]) -> (Receivers, ZohoSimulator, Server) {
     let (receivers, zoho) = (Receivers::start(), ZohoSimulator::start_set_up().await);
     let mut settings = receivers.settings();
     settings.extend(zoho.settings());

@@ -37,7 +37,7 @@ async fn acknowledged_alerts_send_no_reminders(database: Database) {
     let all = operator.list("/api/v1/alerts?state=all&limit=1").await;
     assert_eq!((all.len(), &all[0]["acknowledged_by"]), (1, &json!("first")), "{all:?}");
     let listed = String::from_utf8(run(&database, &["alerts", "list"]).stdout).unwrap();
-    assert!(listed.starts_with("No alerts are open."), "{listed}");
+    assert!(listed.starts_with("Nothing is wrong: no alert is open."), "{listed}");
     assert_eq!(run(&database, &["alerts", "acknowledge", &id.to_string()]).status.code(), Some(1), "it is resolved");
     // Old alerts are deleted in time.
     database.execute("UPDATE alerts SET resolved_at = 1").await;

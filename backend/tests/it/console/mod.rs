@@ -1,5 +1,6 @@
 //! The console: who gets in, and what its pages show and do.
 
+mod alerts;
 mod logs;
 mod mapping;
 mod overview;

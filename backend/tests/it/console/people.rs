@@ -23,14 +23,14 @@ on_both_databases!(
 );
 
 /// The HTML of a page, which must exist.
-async fn see(browser: &Browser, path: &str) -> String {
+pub(super) async fn see(browser: &Browser, path: &str) -> String {
     let answer = browser.get(path).await;
     assert_eq!(answer.status, 200, "{path}: {}", answer.html);
     answer.html
 }
 
 /// Submits a form, and follows the redirect.
-async fn act(browser: &Browser, path: &str, form: &[(&str, &str)]) -> String {
+pub(super) async fn act(browser: &Browser, path: &str, form: &[(&str, &str)]) -> String {
     let answer = browser.post(path, form).await;
     assert_eq!(answer.status, 303, "{path}: {}", answer.html);
     see(browser, answer.header("location").unwrap()).await

@@ -17,7 +17,7 @@ use super::thread::Thread;
 pub(crate) struct Mail {
     pub(crate) from: String,
     pub(crate) to: Vec<String>,
-    /// Headers unfolded, and soft line breaks removed.
+    /// Headers unfolded; soft line breaks and escaped equals signs as they were meant.
     pub(crate) text: String,
 }
 
@@ -109,5 +109,5 @@ async fn content(lines: &mut Lines) -> std::io::Result<String> {
             None => text += &format!("{line}\n"),
         }
     }
-    Ok(text.replace("=\n", ""))
+    Ok(text.replace("=\n", "").replace("=3D", "="))
 }

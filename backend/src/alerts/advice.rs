@@ -1,4 +1,4 @@
-//! What a reason's code means and what to do about it, for a whole group of records.
+//! What a reason's code means and what to do about it, for a whole group of records: in the console and in alerts.
 //!
 //! The reason of a single record names its field and says what to change. Zoho has more codes than these: for an unlisted one the
 //! page shows the code itself, and the reasons of its records say the rest.
@@ -6,15 +6,27 @@
 use crate::model::ItemState;
 
 /// What a code means.
-pub(super) struct Meaning {
+#[derive(Debug)]
+pub struct Meaning {
     /// The problem, as a heading.
-    pub(super) title: String,
+    pub title: String,
     /// What to change, and where.
-    pub(super) advice: &'static str,
+    pub advice: &'static str,
+}
+
+impl Meaning {
+    /// The problem, as it follows a colon.
+    pub fn as_clause(&self) -> String {
+        let mut characters = self.title.chars();
+        match characters.next() {
+            Some(first) if !self.title.starts_with("Zoho") => first.to_lowercase().chain(characters).collect(),
+            _ => self.title.clone(),
+        }
+    }
 }
 
 /// The meaning of a code for items in this state.
-pub(super) fn meaning(state: ItemState, code: &str) -> Meaning {
+pub fn meaning(state: ItemState, code: &str) -> Meaning {
     let (title, advice) = words(code).unwrap_or_else(|| (String::new(), of_state(state)));
     let title = match title.is_empty() {
         true if code.is_empty() => "No reason is known".to_owned(),
@@ -208,6 +220,8 @@ mod tests {
         }
         let known = meaning(ItemState::Failed, "email_taken");
         assert!(known.title.contains("e-mail") && known.advice.contains("merge"));
+        assert_eq!(known.as_clause(), "somebody else has the same e-mail address");
+        assert_eq!(meaning(ItemState::Failed, "INVALID_DATA").as_clause(), "Zoho does not accept a value");
     }
 
     #[test]
