@@ -5,8 +5,6 @@ use crate::{
     store::Alert,
 };
 
-/// What is still to do, and everything else that is well.
-pub(super) const OVERVIEW: &str = "/";
 pub(super) const BRAKE: &str = "/brake";
 /// The alerts themselves, and how each channel does.
 pub(super) const CHANNELS: &str = "/alerts";

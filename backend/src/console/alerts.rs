@@ -114,7 +114,7 @@ pub(super) async fn page(
     let page = AlertsPage {
         frame: Frame::new("Alerts", PATH, &who),
         done: Done::message(done.as_deref()),
-        nothing_open: nothing_open(evaluated, context.alerts.interval(), now),
+        nothing_open: nothing_open(evaluated, context.alerts().interval(), now),
         evaluated: evaluated.map(|at| Moment::new(at, now)),
         open: open.into_iter().map(|alert| AlertCard::new(alert, now)).collect(),
         channels: channels.into_iter().map(|channel| ChannelRow::new(channel, now)).collect(),

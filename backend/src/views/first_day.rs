@@ -14,25 +14,25 @@ use crate::{
 };
 
 /// The name that the first start gives a site which nobody named.
-pub const UNNAMED_SITE: &str = "moodle";
+pub(crate) const UNNAMED_SITE: &str = "moodle";
 
 /// A site without an event for so long is worth a look on the first day; later the alerts know its rhythm.
 const SILENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// One thing to have done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstDayStep {
+pub(crate) struct FirstDayStep {
     /// In one word, for a table.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// What is there, or what is missing and what to do.
-    pub text: String,
+    pub(crate) text: String,
     /// Nothing is left to do.
-    pub done: bool,
+    pub(crate) done: bool,
 }
 
 /// What the list asks of the settings.
 #[derive(Clone, Debug)]
-pub struct FirstDaySettings {
+pub(crate) struct FirstDaySettings {
     has_zoho: bool,
     listener: FirstDayStep,
     secrets: FirstDayStep,
@@ -53,7 +53,7 @@ impl FirstDayStep {
 
 impl FirstDaySettings {
     /// Of these settings.
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             has_zoho: config.zoho.is_some(),
             listener: listener(config),
@@ -66,7 +66,7 @@ impl FirstDaySettings {
 }
 
 /// All steps, in the order to take them.
-pub async fn first_day(
+pub(crate) async fn first_day(
     settings: &FirstDaySettings,
     store: &Store,
     now: Timestamp,
@@ -156,7 +156,7 @@ fn alerts(settings: &FirstDaySettings, heard: bool) -> FirstDayStep {
 }
 
 /// Whether there is a recent backup, as far as `backend-sync backup` made it.
-pub async fn backup(missed: Option<Duration>, store: &Store, now: Timestamp) -> Result<FirstDayStep, StoreError> {
+async fn backup(missed: Option<Duration>, store: &Store, now: Timestamp) -> Result<FirstDayStep, StoreError> {
     let last = store.life().await?.backup_at;
     let text = last.map_or_else(|| "None was made".to_owned(), |at| format!("The last one is of {}", at.to_rfc3339()));
     let is_missed = |missed: &Duration| last.is_none_or(|at| now.since(at) > *missed);

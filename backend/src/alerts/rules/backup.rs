@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use super::{limit, warning};
 use crate::{
-    alerts::{
-        links,
-        words::{counted, when},
-    },
+    alerts::words::{counted, when},
     clock::Timestamp,
     config::AlertRules,
     model::{Observation, Rule},
@@ -42,7 +39,7 @@ pub(in crate::alerts) fn backup(
     let message = format!(
         "{known}, and there should be one every {hours}. See whether the timer ran that runs backend-sync backup FILE, and what it said."
     );
-    Some(warning("backup_missed", title, message).at(links::OVERVIEW).of(Rule::BackupMissed, "backup"))
+    Some(warning("backup_missed", title, message).of(Rule::BackupMissed, "backup"))
 }
 
 #[cfg(test)]

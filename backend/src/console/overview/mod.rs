@@ -98,7 +98,7 @@ pub(super) async fn page(
     }
     let sites = sites(&context, &oldest, now).await?;
     let evaluated = store.alerts_evaluated_at().await?;
-    let is_looked_at = is_looked_at(evaluated, context.alerts.interval(), now);
+    let is_looked_at = is_looked_at(evaluated, context.alerts().interval(), now);
     verdict.conclude(!destinations.is_empty(), sites.iter().any(|site| site.last.is_some()), is_looked_at);
     let evaluated = evaluated.map(|at| Moment::new(at, now));
     let (since, step) = range.steps(now);
