@@ -5,8 +5,11 @@ import { createServer } from 'node:net';
 
 const [port, file] = process.argv.slice(2);
 
-/** Headers unfolded, and soft line breaks removed. */
-const unfold = text => text.replaceAll(/\r\n[ \t]+/g, ' ').replaceAll('=\r\n', '').replaceAll('=3D', '=').replaceAll('\r\n', '\n');
+/** Soft line breaks removed, and headers unfolded. */
+function unfold(text) {
+    const whole = text.replaceAll('=\r\n', '').replaceAll('=3D', '=');
+    return whole.replaceAll(/\r\n[ \t]+/g, ' ').replaceAll('\r\n', '\n');
+}
 
 function keep(text) {
     const mail = unfold(text);

@@ -72,7 +72,8 @@ struct AlertCard {
 struct Acknowledged {
     by: String,
     at: Moment,
-    until: Option<Moment>,
+    /// The exact time, and the day.
+    until: Option<(String, String)>,
 }
 
 struct ChannelRow {
@@ -178,11 +179,15 @@ pub(super) async fn test(_: Operator, context: Data<&Arc<Context>>) -> Result<Re
 impl AlertCard {
     fn new(alert: Alert, now: Timestamp) -> Self {
         let moment = |time| Moment::new(time, now);
+        let title = title(&alert);
+        // The title stands above it.
+        let message = alert.message.strip_prefix(&title).and_then(|rest| rest.strip_prefix(". "));
+        let message = message.unwrap_or(&alert.message).to_owned();
         Self {
             id: alert.id,
-            title: title(&alert),
+            title,
             link: Some(page_of(&alert)).filter(|_| !alert.link.is_empty() && alert.resolved_at.is_none()),
-            message: alert.message,
+            message,
             critical: alert.severity == Severity::Critical,
             raised: moment(alert.raised_at),
             last_seen: moment(alert.last_seen_at),
@@ -190,10 +195,16 @@ impl AlertCard {
             acknowledged: alert.acknowledged.map(|acknowledged| Acknowledged {
                 by: acknowledged.by,
                 at: moment(acknowledged.at),
-                until: acknowledged.until.map(moment),
+                until: acknowledged.until.map(|until| day(until.to_rfc3339())),
             }),
         }
     }
+}
+
+/// A time in RFC 3339, and its day.
+fn day(exact: String) -> (String, String) {
+    let day = exact.get(..10).unwrap_or(&exact).to_owned();
+    (exact, day)
 }
 
 impl ChannelRow {
