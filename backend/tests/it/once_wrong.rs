@@ -242,7 +242,7 @@ async fn an_event_that_is_not_an_object_is_invalid() {
 #[tokio::test]
 async fn the_sqlite_file_is_its_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
-    let database = Database::sqlite();
+    let database = Database::empty_sqlite();
     let server = Server::start(&database).await;
     server.site().apply(&[user_event(1, "a")]).await;
     for name in ["test.sqlite", "test.sqlite-wal"] {

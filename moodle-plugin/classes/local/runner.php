@@ -304,7 +304,7 @@ class runner {
     }
 
     /**
-     * Waits until the rate limit allows the next batch of the backfill or of a comparison, but for a second at most, because of live
+     * Waits until the rate limit allows the next batch of the backfill or of a comparison, but at most a second, because of live
      * changes.
      *
      * @return bool whether it does

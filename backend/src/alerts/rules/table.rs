@@ -154,7 +154,7 @@ fn time(disagreement: Option<Disagreement>, machine_ahead_ms: i64) -> Observatio
 
 fn missed_backup(last: Option<Timestamp>) -> Observation {
     let rules = AlertRules { backup_hours: 24, ..rules() };
-    backup(Backups { last, age: None }, &rules, NOW).unwrap()
+    backup(Backups { last, age: Some(std::time::Duration::from_secs(72 * 60 * 60)) }, &rules, NOW).unwrap()
 }
 
 fn failing_channel() -> Observation {
@@ -365,6 +365,7 @@ fn every_finding_has_a_subject_and_leads_somewhere() {
 #[test]
 fn no_code_is_missing_in_the_table() {
     let sources = [
+        include_str!("backup.rs"),
         include_str!("braked.rs"),
         include_str!("clock.rs"),
         include_str!("credits.rs"),

@@ -75,6 +75,7 @@ impl Store {
     /// Connects to a database that is there and up to date. Creates and changes nothing.
     pub async fn open_existing(url: &DatabaseUrl) -> Result<Self, StoreError> {
         if let Some(path) = url.sqlite_path().filter(|path| path.try_exists().is_ok_and(|exists| !exists)) {
+            refuse_lost(&path)?;
             return Err(unavailable(format!(
                 "there is no database at {}. backend-sync serve or backend-sync migrate creates one; if there is one elsewhere, name it \
                  with --database-url, or its settings with --config",
@@ -107,10 +108,8 @@ impl Store {
     pub async fn open(url: &DatabaseUrl, none: NoDatabase) -> Result<(Self, Opened), StoreError> {
         let path = url.sqlite_path();
         if let Some(path) = path.as_deref().filter(|path| path.try_exists().is_ok_and(|exists| !exists)) {
-            // SQLite's own files beside it also prove that there was one.
-            let left = [MADE, "-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|path| path.exists());
-            if let (Some(left), NoDatabase::CreateUnlessLost) = (left, none) {
-                return Err(lost(&format!("{} is missing, but {} exists", path.display(), left.display())));
+            if none == NoDatabase::CreateUnlessLost {
+                refuse_lost(path)?;
             }
             let folder = path.parent().unwrap_or(Path::new(""));
             // Only the default's relative folder is created: any other missing folder may be a disk that is not
@@ -304,6 +303,14 @@ fn newer(url: &DatabaseUrl, unknown: &[String]) -> String {
 /// The last line of the marker file.
 fn line(mark: u64) -> String {
     format!("{MARK}{mark}\n")
+}
+
+/// Fails if the missing file was there before: its marker file says so, and SQLite's own files beside it do.
+fn refuse_lost(path: &Path) -> Result<(), StoreError> {
+    match [MADE, "-wal", "-shm"].map(|ending| beside(path, ending)).into_iter().find(|path| path.exists()) {
+        Some(left) => Err(lost(&format!("{} is missing, but {} exists", path.display(), left.display()))),
+        None => Ok(()),
+    }
 }
 
 /// The error for a missing database where one is expected.

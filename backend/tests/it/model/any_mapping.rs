@@ -94,7 +94,7 @@ pub(super) async fn run_one(seed: u64, database: Database) {
     let before = (remote(&zoho).await, items(&database).await);
     // What is found afterwards was not found out in time.
     zoho.advance(3_000).await;
-    let output = run(&database, &["sync", "resync"]);
+    let output = run(&database, &["sync", "resync", "--yes"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     check::rest(&database, &cluster).await;
     let after = (remote(&zoho).await, items(&database).await);

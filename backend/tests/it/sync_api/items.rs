@@ -109,7 +109,7 @@ async fn everything_is_delivered_again(database: Database) {
     assert_eq!(writes(&zoho.log().await).len(), 5, "one more per kind");
 
     let said = |arguments: &[&str]| String::from_utf8(run(&database, arguments).stdout).unwrap();
-    let words = said(&["sync", "resync", "--kind", "user"]);
+    let words = said(&["sync", "resync", "--kind", "user", "--yes"]);
     assert!(words.contains("1 record now pending") && words.contains("Every record is delivered"), "{words}");
     assert_eq!(zoho.records("Contacts").await.len(), 1);
     assert!(run(&database, &["sync", "pause", "--reason", "Stocktaking."]).status.success());

@@ -168,7 +168,7 @@ async fn what_is_refused_is_an_exception(database: Database) {
         database.texts(sql).await.iter().flatten().all(|words| words.contains("Kept in Zoho as it is by the decision"))
     );
     // The decision stands when the record is delivered again.
-    assert!(run(&database, &["sync", "resync"]).status.success());
+    assert!(run(&database, &["sync", "resync", "--yes"]).status.success());
     rest(&database).await;
     assert_eq!((marked(&zoho).await, coded(&database, "synced", "excepted_deletion").await), (2, 4));
     assert_conserved(&database);
