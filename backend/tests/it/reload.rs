@@ -23,11 +23,11 @@ on_both_databases!(
 const CONFIG: &str = "BACKEND_SYNC_CONFIG";
 
 /// Writes the settings of a server that delivers to the simulator, with this mapping beside them.
-fn write_settings(database: &Database, zoho: &ZohoSimulator, secret: &str, mapping: Option<&str>) -> PathBuf {
+fn write_settings(database: &Database, zoho: &ZohoSimulator, token: &str, mapping: Option<&str>) -> PathBuf {
     let path = database.file("settings.toml");
     let mut text = format!(
-        "[sync]\nrepeat_seconds = 0\ncheck_seconds = 1\n[zoho]\naccounts_url = '{}'\nclient_id = 'simulator'\nclient_secret = '{secret}'\n\
-         refresh_token = 'simulator'\n",
+        "[sync]\nrepeat_seconds = 0\ncheck_seconds = 1\n[zoho]\naccounts_url = '{}'\nclient_id = 'simulator'\nclient_secret = 'simulator'\n\
+         refresh_token = '{token}'\n",
         zoho.url()
     );
     if let Some(mapping) = mapping {
@@ -48,7 +48,7 @@ fn changed_mapping() -> String {
 }
 
 fn reloads(server: &Server) -> usize {
-    let again = |message: &&Value| message["fields"]["message"] == "read the settings again";
+    let again = |message: &&Value| message["message"] == "read the settings again";
     server.log_messages().iter().filter(again).count()
 }
 
@@ -97,7 +97,7 @@ async fn wrong_settings_change_nothing_and_say_why(database: Database) {
     let page = console.post("/mapping/reload", &[]).await;
     assert!(page.html.contains("nothing changed") && page.html.contains("client_id"), "{}", page.html);
     server.signal(Signal::HUP);
-    server.logged(|message| message["fields"]["message"] == "the settings were not taken, and nothing changed").await;
+    server.logged(|message| message["message"] == "the settings were not taken, and nothing changed").await;
     assert!(!server.log().contains("pa55word"), "{}", server.log());
     server.site().apply(&[user_event(1, "ann")]).await;
     until("the old settings go on delivering", async || zoho.records("Contacts").await.pop()).await;
