@@ -213,9 +213,10 @@ fn feed(psql: &mut impl Write, file: &Path, before: &str, after: &str) -> Result
 
 fn beginning(schema: &str, manifest: &Manifest) -> String {
     let drops = manifest.tables.keys().map(|name| format!("DROP TABLE IF EXISTS {schema}.{} CASCADE;\n", quoted(name)));
-    // It waits for the archive, and the server or role may have limits of its own.
-    let patient = "SET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n";
-    format!("SET client_min_messages = warning;\nBEGIN;\n{patient}{}", drops.collect::<String>())
+    // It waits for the archive, and the server or role may have limits of its own: that of idling even counts between
+    // BEGIN and the next line.
+    let patient = "SET client_min_messages = warning;\nSET idle_in_transaction_session_timeout = 0;\n";
+    format!("{patient}BEGIN;\nSET LOCAL statement_timeout = 0;\n{}", drops.collect::<String>())
 }
 
 fn ending(schema: &str, manifest: &Manifest, life: Vec<String>) -> String {
