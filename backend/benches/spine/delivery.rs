@@ -124,7 +124,7 @@ pub(crate) async fn measure(
 ) -> Result<Measured, Failed> {
     let mut database = databases.create(kind).await?;
     database.program = program.map(Path::to_owned);
-    let simulator = Simulator::start()?;
+    let simulator = Simulator::start(program)?;
     let settings = simulator.settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     server::run(&database, &settings, &["zoho", "setup", "--yes"])?;

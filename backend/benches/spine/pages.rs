@@ -128,7 +128,7 @@ async fn measure(databases: &Databases, kind: Kind, size: u64, busy: bool) -> Re
 
 /// A simulator with all that the mapping needs.
 fn delivering(database: &Database) -> Result<Simulator, Failed> {
-    let simulator = Simulator::start()?;
+    let simulator = Simulator::start(None)?;
     let settings = simulator.settings();
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     server::run(database, &settings, &["zoho", "setup", "--yes"])?;

@@ -21,8 +21,9 @@ pub(crate) struct Simulator {
 }
 
 impl Simulator {
-    pub(crate) fn start() -> Result<Self, Failed> {
-        let mut child = Command::new(Path::new(BESIDE).with_file_name("zoho-simulator"))
+    /// The one of this checkout, or the one beside another program: an older program knows only what that demands.
+    pub(crate) fn start(program: Option<&Path>) -> Result<Self, Failed> {
+        let mut child = Command::new(program.unwrap_or(Path::new(BESIDE)).with_file_name("zoho-simulator"))
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .spawn()?;
