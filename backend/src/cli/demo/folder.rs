@@ -1,6 +1,11 @@
 //! The demo's folder.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 use crate::cli::{CliError, print};
 
@@ -70,7 +75,10 @@ impl Folder {
              disk_free_mib = 0\n",
             toml::Value::from(database_url)
         );
-        std::fs::write(self.config(), text).map_err(|error| CliError::Write { path: self.config(), error })
+        // As a file of real secrets should be.
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(self.config());
+        let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| CliError::Write { path: self.config(), error })
     }
 
     /// Removes a temporary folder, or prints where the kept one is.
