@@ -31,20 +31,7 @@ if ($unknown) {
     cli_error('Unknown arguments: ' . implode(' ', $unknown));
 }
 
-\core\session\manager::init_empty_session();
-\core\session\manager::set_user(get_admin());
-
-/**
- * Prints a step and performs it.
- *
- * @param string $name
- * @param callable $change
- * @return mixed result of the change
- */
-function step(string $name, callable $change) {
-    cli_writeln("  $name");
-    return $change();
-}
+require(__DIR__ . '/step.php');
 
 /**
  * Makes a change in a transaction and rolls it back.

@@ -20,23 +20,10 @@ require_once($CFG->dirroot . '/course/lib.php');
 require_once($CFG->dirroot . '/user/lib.php');
 
 [$options, [$file]] = cli_get_params(['other' => false]);
-\core\session\manager::init_empty_session();
-\core\session\manager::set_user(get_admin());
+require(__DIR__ . '/step.php');
 
 // Of grades, see operating.md, "Moodle is restored".
 const IDS_OF = ['user', 'course', 'user_enrolments', 'grade_items', 'course_completions'];
-
-/**
- * Prints a step and performs it.
- *
- * @param string $name
- * @param callable $change
- * @return mixed result of the change
- */
-function step(string $name, callable $change) {
-    cli_writeln("  $name");
-    return $change();
-}
 
 /**
  * The highest id of each table.

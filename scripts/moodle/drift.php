@@ -20,19 +20,7 @@ use local_backend_sync\local\database_memory;
 use local_backend_sync\local\findings;
 use local_backend_sync\local\runner;
 
-\core\session\manager::init_empty_session();
-\core\session\manager::set_user(get_admin());
-
-/**
- * Prints a step and performs it.
- *
- * @param string $name
- * @param callable $change
- */
-function step(string $name, callable $change): void {
-    cli_writeln("  $name");
-    $change();
-}
+require(__DIR__ . '/step.php');
 
 /**
  * Sends what waits, as the task does each minute, as if the time of the light comparison's next round had come.

@@ -158,16 +158,14 @@ fn alerts(settings: &FirstDaySettings, heard: bool) -> FirstDayStep {
 /// Whether there is a recent backup, as far as `backend-sync backup` made it.
 async fn backup(missed: Option<Duration>, store: &Store, now: Timestamp) -> Result<FirstDayStep, StoreError> {
     let last = store.life().await?.backup_at;
-    let text = last.map_or_else(|| "None was made".to_owned(), |at| format!("The last one is of {}", at.to_rfc3339()));
+    let text =
+        last.map_or_else(|| "None was made yet".to_owned(), |at| format!("The last one is of {}", at.to_rfc3339()));
     let is_missed = |missed: &Duration| last.is_none_or(|at| now.since(at) > *missed);
     Ok(match missed.filter(is_missed) {
         None => FirstDayStep::done("backup", text),
-        Some(missed) => FirstDayStep::open(
+        Some(_) => FirstDayStep::open(
             "backup",
-            format!(
-                "{text}, none in {}. Run backend-sync backup FILE each night by a timer, and keep the files elsewhere.",
-                duration_in_words(missed)
-            ),
+            format!("{text}. Run backend-sync backup FILE each night by a timer, and keep the files elsewhere."),
         ),
     })
 }
