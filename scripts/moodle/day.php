@@ -22,8 +22,7 @@ require_once($CFG->dirroot . '/user/lib.php');
 [$options, [$file]] = cli_get_params(['other' => false]);
 require(__DIR__ . '/step.php');
 
-// Of grades, see operating.md, "Moodle is restored".
-const IDS_OF = ['user', 'course', 'user_enrolments', 'grade_items', 'course_completions'];
+const IDS_OF = ['user', 'course', 'user_enrolments', 'grade_items', 'grade_grades', 'course_completions'];
 
 /**
  * The highest id of each table.
@@ -52,11 +51,10 @@ function newest(string $firstname): stdClass {
  *
  * @param string $name
  * @param int $count of people
- * @param bool $grades whether they have grades there
  * @param stdClass[] $enrols enrolment methods of further courses for them
  * @return int[] their ids
  */
-function new_course(string $name, int $count, bool $grades, array $enrols = []): array {
+function new_course(string $name, int $count, array $enrols = []): array {
     global $DB;
     $run = bin2hex(random_bytes(4));
     $student = $DB->get_field('role', 'id', ['shortname' => 'student']);
@@ -73,9 +71,7 @@ function new_course(string $name, int $count, bool $grades, array $enrols = []):
         foreach ($enrols as $enrol) {
             enrol_get_plugin('manual')->enrol_user($enrol, $user, $student);
         }
-        if ($grades) {
-            $item->update_final_grade($user, $i, 'gradebook', "$name feedback $i", FORMAT_PLAIN);
-        }
+        $item->update_final_grade($user, $i, 'gradebook', "$name feedback $i", FORMAT_PLAIN);
         (new completion_completion(['userid' => $user, 'course' => $course->id]))->mark_complete();
     }
     grade_regrade_final_grades($course->id);
@@ -84,14 +80,14 @@ function new_course(string $name, int $count, bool $grades, array $enrols = []):
 
 $before = highest_ids();
 if ($options['other']) {
-    step('another course with other people', fn() => new_course('Other', 2, false));
+    step('another course with other people', fn() => new_course('Other', 2));
 } else {
     $ada = newest('Ada');
     $courses = $DB->get_records_select('course', $DB->sql_like('shortname', '?'), ['PHY-%'], 'id DESC', '*', 0, 1);
     $course = reset($courses);
     $enrol = $DB->get_record('enrol', ['courseid' => $course->id, 'enrol' => 'manual'], '*', MUST_EXIST);
     $oral = grade_item::fetch(['courseid' => $course->id, 'itemname' => 'Oral']);
-    $people = step('a course with people, also in the old course', fn() => new_course('Lost', 3, true, [$enrol]));
+    $people = step('a course with people, also in the old course', fn() => new_course('Lost', 3, [$enrol]));
     step('their grades in the old course', function () use ($people, $oral) {
         foreach ($people as $user) {
             $oral->update_final_grade($user, 9, 'gradebook');

@@ -10,6 +10,7 @@ use super::{
     work::{Effect, WorkUnit},
 };
 use crate::{
+    clock::Timestamp,
     model::{Kind, Outcome},
     store::{Key, NO_DATA, NewChange, NewDigest, NewEvent, Store, StoreError},
 };
@@ -80,13 +81,15 @@ pub(super) async fn store_arrivals(
     }
     let changed_items: Vec<Key> = records.items.changed.iter().copied().collect();
     let new_grades = records.grades.new_references(|grade| (grade.userid, grade.itemid));
+    let now = arrivals.last().map_or(Timestamp(0), |last| last.received_at);
+    let moved = records.keep_former(&transaction, now, &mut changes).await?;
     try_join(transaction.insert_events(rows), records.save(&transaction)).await?;
     let mut grades_left = false;
     if let Some(last) = arrivals.last() {
         grades_left = transaction.touch_grades_of(&changed_items, last.received_at, &mut changes).await?;
         transaction.add_changes(&mentioned, Kind::Course, last.received_at, &mut changes).await?;
     }
-    transaction.mark_pending(&changes, &new_grades, repeat_ms).await?;
+    transaction.mark_pending(&changes, &new_grades, &moved, repeat_ms).await?;
     transaction.save_changes(changes, digests).await?;
     transaction.commit().await?;
     Ok((written, grades_left))

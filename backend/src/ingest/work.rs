@@ -11,7 +11,10 @@ use super::{
 use crate::{
     clock::Timestamp,
     model::{Change, Course, Event, GradeItem, Incoming, Kind, Outcome, Record, State, Version},
-    store::{Key, RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade, user},
+    store::{
+        Changes, Key, Moved, RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade,
+        user,
+    },
 };
 
 /// What an event did to its record.
@@ -26,15 +29,18 @@ pub(super) struct Effect {
 /// The records of one kind that a batch touches.
 pub(super) struct TouchedRecords<T: RecordTable> {
     loaded: HashMap<Key, StoredRecord<T::State>>,
-    /// The keys of records that did not exist before.
+    /// The keys of records that did not exist before, or were other ones.
     new: HashSet<Key>,
+    /// What they were.
+    former: Vec<StoredRecord<T::State>>,
     /// The records to save, and whether an indexed column may differ from the database's.
     touched: HashMap<Key, bool>,
 }
 
 impl<T: RecordTable> TouchedRecords<T> {
     async fn load(transaction: &WriteTransaction, keys: Vec<Key>) -> Result<Self, StoreError> {
-        Ok(Self { loaded: transaction.records::<T>(&keys).await?, new: HashSet::new(), touched: HashMap::new() })
+        let loaded = transaction.records::<T>(&keys).await?;
+        Ok(Self { loaded, new: HashSet::new(), former: Vec::new(), touched: HashMap::new() })
     }
 
     /// `changed` means that something belonging to the record changed.
@@ -58,8 +64,11 @@ impl<T: RecordTable> TouchedRecords<T> {
         {
             let same_indexed = loaded.is_some_and(|loaded| T::same_indexed(&loaded.record.state, &record.state));
             *self.touched.entry(key).or_default() |= !same_indexed;
-            if self.loaded.insert(key, StoredRecord { site_id, record, changed_at }).is_none() {
-                self.new.insert(key);
+            let is_another = loaded.is_some_and(|loaded| loaded.record.state.is_replaced_by(&record.state));
+            let old = self.loaded.insert(key, StoredRecord { site_id, record, changed_at });
+            // The first one of a batch is what was stored.
+            if (old.is_none() || is_another) && self.new.insert(key) {
+                self.former.extend(old);
             }
         }
         let deleted = self.loaded.get(&key).is_some_and(|stored| stored.record.deleted);
@@ -167,6 +176,20 @@ impl WorkUnit {
         self.courses.loaded.insert(key, StoredRecord { site_id, record, changed_at: now });
         self.courses.touched.insert(key, true);
         Some(key)
+    }
+
+    /// Keeps what is at a destination of records whose ids are other ones' now.
+    pub(super) async fn keep_former(
+        &mut self,
+        transaction: &WriteTransaction,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Vec<Moved>, StoreError> {
+        let users = std::mem::take(&mut self.users.former);
+        let grades = std::mem::take(&mut self.grades.former);
+        let mut moved = transaction.keep_former::<user::Entity>(users, now, changes).await?;
+        moved.extend(transaction.keep_former::<grade::Entity>(grades, now, changes).await?);
+        Ok(moved)
     }
 
     pub(super) async fn save(self, transaction: &WriteTransaction) -> Result<(), StoreError> {

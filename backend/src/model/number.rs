@@ -15,6 +15,22 @@ use super::{Field, FieldErrorCode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
 pub struct Id(pub i64);
 
+/// The first id of former records: far above Moodle's, and still exact in JavaScript.
+const FIRST_FORMER: i64 = 1 << 52;
+
+impl Id {
+    /// The id of a record whose own id Moodle has given to another one; `position` is the record's place in the change
+    /// feed.
+    pub fn former(position: i64) -> Self {
+        Self(FIRST_FORMER.saturating_add(position))
+    }
+
+    /// Whether it was made by [`Id::former`].
+    pub fn is_former(self) -> bool {
+        self.0 >= FIRST_FORMER
+    }
+}
+
 /// Unix seconds by Moodle's clock; 0 means "never" or "not set", as in Moodle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, DeriveValueType)]
 pub struct Time(pub i64);

@@ -61,6 +61,13 @@ pub trait State: Clone + PartialEq + Send + Sync {
     /// The id of the user it is about; none for courses.
     fn userid(&self) -> Option<Id>;
 
+    /// The same under another id.
+    fn with_id(self, id: Id) -> Self;
+
+    /// Whether a newer state under the same id is another object, whose remote record must not be this one's: a Moodle
+    /// that was restored from a backup gives ids a second time.
+    fn is_replaced_by(&self, newer: &Self) -> bool;
+
     /// Reads all of it. `None` means that `fields` recorded errors.
     fn read(fields: &mut Fields) -> Option<Self>;
 
@@ -98,7 +105,7 @@ macro_rules! moodle_struct {
 macro_rules! state {
     (
         $(#[$meta:meta])*
-        $name:ident: $kind:ident by $key:ident, user $user:expr;
+        $name:ident: $kind:ident by $key:ident, user $user:expr, replaced $replaced:expr;
         references { $($(#[$ref_meta:meta])* $reference:ident,)* }
         fields { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
     ) => {
@@ -128,6 +135,15 @@ macro_rules! state {
                 user(self)
             }
 
+            fn with_id(self, id: Id) -> Self {
+                Self { $key: id, ..self }
+            }
+
+            fn is_replaced_by(&self, newer: &Self) -> bool {
+                let replaced: fn(&Self, &Self) -> bool = $replaced;
+                replaced(self, newer)
+            }
+
             fn read(fields: &mut Fields) -> Option<Self> {
                 Self::read(fields)
             }
@@ -138,6 +154,19 @@ macro_rules! state {
             }
         }
     };
+}
+
+/// Whether two states of one user id are two people: another account, by when it was created, with another name and
+/// another address. What is not known differs from nothing.
+fn is_another_person(old: &User, new: &User) -> bool {
+    fn differ<T: PartialEq>(old: Option<T>, new: Option<T>) -> bool {
+        old.is_some() && new.is_some() && old != new
+    }
+    let created = |user: &User| user.timecreated.filter(|time| time.0 > 0);
+    let lower = |text: &Option<String>| text.as_ref().map(|text| text.to_lowercase());
+    differ(created(old), created(new))
+        && differ(lower(&old.username), lower(&new.username))
+        && differ(lower(&old.email), lower(&new.email))
 }
 
 /// A person's role in a course. Ids of roles differ between sites; the archetype says what kind of role it is.
@@ -191,7 +220,7 @@ impl Field for Roles {
 
 state! {
     /// A person, from Moodle's table `user`.
-    User: User by userid, user |user| Some(user.userid);
+    User: User by userid, user |user| Some(user.userid), replaced is_another_person;
     references {
         /// The user's id in Moodle.
         userid,
@@ -238,7 +267,7 @@ state! {
 
 state! {
     /// A course, from Moodle's table `course`.
-    Course: Course by courseid, user |_| None;
+    Course: Course by courseid, user |_| None, replaced |_, _| false;
     references {
         /// The course's id in Moodle.
         courseid,
@@ -271,7 +300,7 @@ state! {
 
 state! {
     /// An enrolment, from Moodle's table `user_enrolments`: one person in one course by one enrolment method.
-    Enrolment: Enrolment by enrollmentid, user |enrolment| Some(enrolment.userid);
+    Enrolment: Enrolment by enrollmentid, user |enrolment| Some(enrolment.userid), replaced |_, _| false;
     references {
         /// The enrolment's id in Moodle (`user_enrolments.id`).
         enrollmentid,
@@ -304,7 +333,10 @@ state! {
 
 state! {
     /// A grade, from Moodle's table `grade_grades`: one person's result in one grade item.
-    Grade: Grade by gradeid, user |grade| Some(grade.userid);
+    Grade: Grade by gradeid, user |grade| Some(grade.userid), replaced |old, new| {
+        // Its key at the destination.
+        (old.userid, old.itemid) != (new.userid, new.itemid)
+    };
     references {
         /// The grade's id in Moodle (`grade_grades.id`).
         gradeid,
@@ -334,7 +366,7 @@ state! {
 
 state! {
     /// The completion of a course, from Moodle's table `course_completions`.
-    Completion: Completion by completionid, user |completion| Some(completion.userid);
+    Completion: Completion by completionid, user |completion| Some(completion.userid), replaced |_, _| false;
     references {
         /// The completion's id in Moodle (`course_completions.id`).
         completionid,

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use sea_orm::{QueryResult, Value};
 
 use super::{
-    NewChange, Store, StoreError, WriteTransaction, bulk,
+    Changes, Store, StoreError, WriteTransaction, bulk,
     records::Key,
     sql::{execute, query},
 };
@@ -16,9 +16,6 @@ use crate::{
     clock::Timestamp,
     model::{Id, Kind},
 };
-
-/// The changes of one transaction, by record.
-type Changes = HashMap<(i64, Kind, Id), NewChange>;
 
 /// Grades that one transaction touches because their item changed: some tens of milliseconds under the writers' lock.
 const STEP_GRADES: usize = 1_000;
@@ -58,7 +55,7 @@ impl Store {
             (row.try_get("", "userid")?, row.try_get("", "moodle_id")?);
         let mut changes = Changes::new();
         transaction.touch_grades(item, userid.zip(moodle_id), STEP_GRADES, now, &mut changes).await?;
-        transaction.mark_pending(&changes, &HashMap::new(), repeat_ms).await?;
+        transaction.mark_pending(&changes, &HashMap::new(), &[], repeat_ms).await?;
         transaction.save_changes(changes, HashMap::new()).await?;
         transaction.commit().await?;
         Ok(true)

@@ -17,6 +17,7 @@ mod erasure;
 mod error;
 mod events;
 mod fault;
+mod former;
 mod holds;
 mod item_changes;
 mod keep;
@@ -84,4 +85,6 @@ pub use write::{NewChange, NewDigest, NewEvent, WriteTransaction};
 
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
 pub(crate) use erasure::NO_DATA;
+pub(crate) use former::Moved;
 pub(crate) use records::Key;
+pub(crate) use write::Changes;

@@ -62,6 +62,9 @@ pub struct NewChange {
     pub changed_at: Timestamp,
 }
 
+/// The newest changes of records.
+pub(crate) type Changes = HashMap<(i64, Kind, Id), NewChange>;
+
 /// The digest of the state that a record holds now.
 pub struct NewDigest {
     /// The event that brought the state.
@@ -133,7 +136,7 @@ impl Store {
 
 impl WriteTransaction {
     /// Reserves `count` numbers in commit order; returns the first.
-    async fn reserve(&self, count: usize) -> Result<i64, StoreError> {
+    pub(super) async fn reserve(&self, count: usize) -> Result<i64, StoreError> {
         Ok(self.raise(count).await?.0)
     }
 
@@ -243,7 +246,7 @@ impl WriteTransaction {
         keys: &BTreeSet<Key>,
         kind: Kind,
         now: Timestamp,
-        changes: &mut HashMap<(i64, Kind, Id), NewChange>,
+        changes: &mut Changes,
     ) -> Result<(), StoreError> {
         let others = keys.iter().map(|(site_id, moodle_id)| ((*site_id, kind, *moodle_id), false)).collect();
         self.append_changes(others, now, changes).await
@@ -253,7 +256,7 @@ impl WriteTransaction {
         &self,
         mut others: Vec<((i64, Kind, Id), bool)>,
         now: Timestamp,
-        changes: &mut HashMap<(i64, Kind, Id), NewChange>,
+        changes: &mut Changes,
     ) -> Result<(), StoreError> {
         others.retain(|(key, _)| !changes.contains_key(key));
         if others.is_empty() {
@@ -270,7 +273,7 @@ impl WriteTransaction {
     /// theirs.
     pub(crate) async fn save_changes(
         &self,
-        changes: HashMap<(i64, Kind, Id), NewChange>,
+        changes: Changes,
         mut digests: HashMap<(i64, Kind, Id), NewDigest>,
     ) -> Result<(), StoreError> {
         let (mut with_digest, mut without) = (Vec::new(), Vec::new());

@@ -18,7 +18,7 @@ use crate::{
         entity::records::{RecordTable, completion, enrolment, grade, user},
         erasure::Erasure,
         sql::{execute, query},
-        write::{NewChange, NewDigest, WriteTransaction},
+        write::{Changes, NewDigest, WriteTransaction},
     },
 };
 
@@ -97,10 +97,10 @@ impl WriteTransaction {
         let sql = format!("UPDATE {table} SET {}, deleted = TRUE, changed_at = ? WHERE {among}", nothing.join(", "));
         let values = std::iter::once(Value::from(now.0)).chain(keys.clone()).collect();
         execute(self.connection(), &sql, values).await?;
-        let mut changes: HashMap<(i64, Kind, Id), NewChange> = HashMap::new();
+        let mut changes = Changes::new();
         let deleted = ids.iter().map(|id| ((site_id, kind, Id(*id)), true)).collect();
         self.append_changes(deleted, now, &mut changes).await?;
-        self.mark_pending(&changes, &HashMap::new(), 0).await?;
+        self.mark_pending(&changes, &HashMap::new(), &[], 0).await?;
         // A digest is derived from the data, and a reason may quote it.
         let unknown =
             ids.iter().map(|id| ((site_id, kind, Id(*id)), NewDigest { event_id: 0, digest: None })).collect();

@@ -18,10 +18,11 @@ use crate::{
             destination,
             sync_item::{ActiveModel, Column, Entity},
         },
+        former::Moved,
         records::Key,
         sql::{execute, key_of, query},
         sync_items::{lock, siblings::grades_beside},
-        write::NewChange,
+        write::Changes,
     },
 };
 
@@ -66,11 +67,13 @@ impl WriteTransaction {
     /// just delivered waits until `repeat_ms` after that, so that many changes become one delivery.
     ///
     /// `new_grades` are grades that did not exist before, with their users and items: an earlier, deleted grade of the
-    /// same user and item stands for the same remote record and is reconsidered too.
+    /// same user and item stands for the same remote record and is reconsidered too. `moved` are records that go on under
+    /// other ids.
     pub(crate) async fn mark_pending(
         &self,
-        changes: &HashMap<(i64, Kind, Id), NewChange>,
+        changes: &Changes,
         new_grades: &HashMap<Key, (Id, Id)>,
+        moved: &[Moved],
         repeat_ms: i64,
     ) -> Result<(), StoreError> {
         let mut destinations: Vec<String> = destination::Entity::find()
@@ -95,6 +98,7 @@ impl WriteTransaction {
         destinations.sort_unstable();
         keys.sort_unstable_by_key(|(key, _)| lock::order(key));
         for destination in &destinations {
+            self.move_items(destination, moved, keys.iter().map(|(key, _)| *key).collect()).await?;
             let rows = keys.iter().map(|(key, now)| pending(destination, *key, *now)).collect();
             // One after the other: the locks are taken in this order.
             for group in bulk::groups(rows) {
@@ -108,7 +112,7 @@ impl WriteTransaction {
     }
 }
 
-fn is_among(changes: &HashMap<(i64, Kind, Id), NewChange>, key: &RecordKey) -> bool {
+fn is_among(changes: &Changes, key: &RecordKey) -> bool {
     changes.contains_key(&(key.site_id, key.kind, key.moodle_id))
 }
 

@@ -218,7 +218,9 @@ impl Decider<'_> {
             return Err(Decision::NeverThere { reason });
         }
         let perhaps_there = tried || self.batch.sibling_is_in_flight(item.key);
-        if (remote_id.is_none() && (stays || !perhaps_there)) || self.module.on_delete == OnDelete::Keep {
+        // The key of a former record is another one's now, so it is written in any case.
+        let keeps = self.module.on_delete == OnDelete::Keep && !item.key.moodle_id.is_former();
+        if (remote_id.is_none() && (stays || !perhaps_there)) || keeps {
             return Err(Decision::LeftOut { reason, waits_for: None });
         }
         if let Some(wait) = self.must_wait(item.key, remote_id.as_ref()) {

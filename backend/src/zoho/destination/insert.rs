@@ -24,6 +24,8 @@ enum Obstacle {
     Ours(String),
     /// It has our key, and we do not know that we created it. With its id.
     Unknown(String),
+    /// It has our key until the record that had its Moodle id before is delivered.
+    Formers,
     /// It is another one's; with the words for a person.
     Anothers(String),
     /// It is not there any more: somebody may just have deleted it.
@@ -82,6 +84,10 @@ impl Zoho {
             match self.obstacle(context, &job, &refusal, &held).await.map_err(unreadable)? {
                 Obstacle::Ours(id) => existing.extend(again(context, job, id).map(|job| (job, timing))),
                 Obstacle::Unknown(id) => failure = Some(self.other_writer(context, &id)),
+                Obstacle::Formers => {
+                    let words = "Moodle gave its id to another record before; that one's key in Zoho is changed first.";
+                    delivery.settled.push(self.retry(job, ("former".to_owned(), words.to_owned()), timing));
+                }
                 Obstacle::Vanished => {
                     delivery.settled.push(self.retry(job, outcome::of_refusal(&refusal), timing));
                 }
@@ -104,6 +110,10 @@ impl Zoho {
         let own = job.body.get(key);
         let is_ours = |other: &&Duplicate| held.get(&other.id).is_some_and(|record| record.get(key) == own);
         if let Some(other) = refusal.duplicates.iter().find(is_ours) {
+            let writers = self.store.writers_of(Self::NAME, std::slice::from_ref(&other.id)).await?;
+            if writers.get(&other.id).is_some_and(|writer| writer.moodle_id.is_former()) {
+                return Ok(Obstacle::Formers);
+            }
             let ours = self.is_ours(job, &other.id).await?;
             return Ok(if ours { Obstacle::Ours(other.id.clone()) } else { Obstacle::Unknown(other.id.clone()) });
         }

@@ -6,6 +6,7 @@ mod brake;
 mod contention;
 mod derived;
 mod failures;
+mod former;
 mod holds;
 mod inbox;
 mod locks;

@@ -1,0 +1,98 @@
+//! Records whose ids Moodle has given to other ones.
+//!
+//! A Moodle that was restored from a backup gives the ids of what it lost a second time. What is at a destination under
+//! such an id is the former record's, and must not become the other one's. So a former record lives on as a deleted one,
+//! under an id of its own that no Moodle gives, and takes along what is known about its remote record. The other one
+//! starts as if it had never been delivered.
+
+use sea_orm::{ConnectionTrait, Value};
+
+use super::{
+    StoreError, StoredRecord, WriteTransaction,
+    entity::records::RecordTable,
+    sql::{execute, query},
+    sync_items::hold,
+    write::{Changes, NewChange},
+};
+use crate::{
+    clock::Timestamp,
+    model::{Id, Kind, RecordKey, State},
+};
+
+/// A record that goes on under another id.
+pub(crate) struct Moved {
+    /// What it was, and what another record is now.
+    pub(crate) from: RecordKey,
+    /// Its own id.
+    pub(crate) to: Id,
+}
+
+impl WriteTransaction {
+    /// Keeps those of these former records that are at a destination, and adds them to the changes.
+    pub(crate) async fn keep_former<T: RecordTable>(
+        &self,
+        former: Vec<StoredRecord<T::State>>,
+        now: Timestamp,
+        changes: &mut Changes,
+    ) -> Result<Vec<Moved>, StoreError> {
+        let mut kept = Vec::new();
+        for stored in former {
+            let key = RecordKey { kind: T::State::KIND, site_id: stored.site_id, moodle_id: stored.record.state.moodle_id() };
+            if is_delivered(self.connection(), key).await? {
+                kept.push((key, stored));
+            }
+        }
+        if kept.is_empty() {
+            return Ok(Vec::new());
+        }
+        let first = self.reserve(kept.len()).await?;
+        let (mut moved, mut records) = (Vec::new(), Vec::new());
+        for ((from, mut stored), position) in kept.into_iter().zip(first..) {
+            let to = Id::former(position);
+            changes.insert((from.site_id, from.kind, to), NewChange { position, deleted: true, changed_at: now });
+            stored.record.state = stored.record.state.with_id(to);
+            stored.record.deleted = true;
+            records.push(StoredRecord { changed_at: now, ..stored });
+            moved.push(Moved { from, to });
+        }
+        self.save_records::<T>(records, true).await?;
+        Ok(moved)
+    }
+
+    /// Gives the items of former records, and what belongs to them, their new ids.
+    pub(super) async fn move_items(
+        &self,
+        destination: &str,
+        moved: &[Moved],
+        keys: Vec<RecordKey>,
+    ) -> Result<(), StoreError> {
+        if moved.is_empty() {
+            return Ok(());
+        }
+        // All that this transaction is about to change, in the order of all.
+        hold(self.connection(), destination, keys).await?;
+        for Moved { from: RecordKey { kind, site_id, moodle_id }, to } in moved {
+            let place = [to.0.into(), destination.into(), Value::from(*site_id), moodle_id.0.into()];
+            for table in ["sync_items", "sync_attempts"] {
+                let sql = format!(
+                    "UPDATE {table} SET moodle_id = ? WHERE destination = ? AND site_id = ? AND moodle_id = ? AND kind = ?"
+                );
+                let values = place.iter().cloned().chain([kind.as_str().into()]);
+                execute(self.connection(), &sql, values.collect()).await?;
+            }
+            if *kind == Kind::User {
+                let sql = "UPDATE adoptions SET moodle_id = ? WHERE destination = ? AND site_id = ? AND moodle_id = ?";
+                execute(self.connection(), sql, place.to_vec()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a record is at any destination.
+async fn is_delivered(connection: &impl ConnectionTrait, key: RecordKey) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM sync_items WHERE destination IN (SELECT name FROM destinations) AND site_id = ? \
+               AND kind = ? AND moodle_id = ? AND remote_id IS NOT NULL LIMIT 1";
+    let values = vec![key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()];
+    Ok(!query(connection, sql, values).await?.is_empty())
+}
