@@ -159,15 +159,15 @@ impl<D: Destination> Engine<D> {
         if !state.process.may_deliver::<D>(&self.store, now).await? {
             return Ok(Round::Idle(limits::SYNC_POLL));
         }
-        let summary = self.store.destination(D::NAME).await?;
-        let (pause, holds) = summary.map(|summary| (summary.pause, summary.holds)).unwrap_or_default();
-        if let Some(pause) = pause {
-            return self.check_paused(&pause, now).await;
-        }
         // Half-open circuit breaker: after a failure, a single delivery finds out whether the destination works.
         let workers = if state.outages > 0 { 1 } else { self.settings.workers };
         if state.running.len() >= workers {
             return Ok(Round::Idle(limits::SYNC_POLL));
+        }
+        let summary = self.store.destination(D::NAME).await?;
+        let (pause, holds) = summary.map(|summary| (summary.pause, summary.holds)).unwrap_or_default();
+        if let Some(pause) = pause {
+            return self.check_paused(&pause, now).await;
         }
         let held = state.held_until.map(|until| until.saturating_duration_since(Instant::now()));
         if let Some(held) = held.filter(|held| !held.is_zero()) {

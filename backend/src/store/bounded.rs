@@ -149,7 +149,7 @@ pub(super) fn fitting(bytes: impl IntoIterator<Item = u64>) -> usize {
 }
 
 /// Splits rows into parts that fit.
-pub(super) fn parts<T>(mut rows: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+pub(crate) fn parts<T>(mut rows: Vec<T>, bytes: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
     let mut parts = Vec::new();
     while !rows.is_empty() {
         let rest = rows.split_off(fitting(rows.iter().map(&bytes)));

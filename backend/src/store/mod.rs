@@ -83,6 +83,7 @@ pub use sync_items::{
 };
 pub use write::{NewChange, NewDigest, NewEvent, WriteTransaction};
 
+pub(crate) use bounded::parts;
 pub(crate) use entity::records::{RecordTable, completion, course, enrolment, grade, user};
 pub(crate) use erasure::NO_DATA;
 pub(crate) use former::Moved;

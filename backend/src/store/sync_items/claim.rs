@@ -7,11 +7,13 @@ use super::{
 use crate::{
     clock::Timestamp,
     limits,
-    model::{Lane, RecordKey, Records, Remark},
+    model::{Kind, Lane, RecordKey, Records, Remark},
     store::{
         Store, StoreError,
+        entity::records::{RecordTable, completion, course, enrolment, grade, user},
         holds::known,
         life::RESTORED_AT,
+        records::bytes_of,
         sql::{count, execute, key_of, query},
     },
 };
@@ -37,6 +39,12 @@ pub struct Claimed {
     pub attempts: u32,
     /// What was left out of it at the last delivery.
     pub remarks: Vec<Remark>,
+    /// The bytes of its record's texts.
+    pub bytes: u64,
+    /// Whether anything waited for a person's decision about the brake, or was an exception.
+    pub brake: bool,
+    /// Whether anybody was erased.
+    pub erasures: bool,
 }
 
 impl Claimed {
@@ -45,6 +53,28 @@ impl Claimed {
     #[must_use]
     pub fn reserve(self, remote_id: String) -> Self {
         Self { remote_id: Some(remote_id), linked: false, attempts: self.attempts.saturating_add(1), ..self }
+    }
+}
+
+/// Columns for `RETURNING`.
+const BRAKE: &str = "EXISTS (SELECT 1 FROM brake_effects WHERE brake_effects.destination = sync_items.destination \
+                     AND brake_effects.state <> 'done') AS brake";
+const ERASURES: &str = "(SELECT erased > 0 FROM counters WHERE name = 'event') AS erasures";
+
+fn bytes_sql(kind: Kind) -> String {
+    fn of<T: RecordTable>() -> String {
+        let (table, bytes) = (T::default().table_name().to_owned(), bytes_of::<T>());
+        format!(
+            "(SELECT {bytes} FROM {table} WHERE {table}.site_id = sync_items.site_id \
+             AND {table}.moodle_id = sync_items.moodle_id) AS bytes"
+        )
+    }
+    match kind {
+        Kind::User => of::<user::Entity>(),
+        Kind::Course => of::<course::Entity>(),
+        Kind::Enrolment => of::<enrolment::Entity>(),
+        Kind::Grade => of::<grade::Entity>(),
+        Kind::Completion => of::<completion::Entity>(),
     }
 }
 
@@ -93,8 +123,12 @@ impl Store {
             "remarks",
         ];
         let set = "state = 'in_flight', lease = ?, lease_until = ?";
-        // With the claim, because each delivery would ask it in a statement of its own.
-        let sql = format!("{}, {RESTORED_AT}", lock::update(self.backend(), Items::Free(&due), set, &columns));
+        // With the claim, because each delivery would ask these in statements of their own.
+        let bytes = bytes_sql(lane.kind());
+        let sql = format!(
+            "{}, {RESTORED_AT}, {bytes}, {BRAKE}, {ERASURES}",
+            lock::update(self.backend(), Items::Free(&due), set, &columns)
+        );
         let values = vec![
             destination.into(),
             lane.number().into(),
@@ -110,6 +144,7 @@ impl Store {
             let (digest, synced_at): (Option<String>, Option<i64>) =
                 (row.try_get("", "digest")?, row.try_get("", "synced_at")?);
             let restored_at: Option<i64> = row.try_get("", "restored_at")?;
+            let bytes: Option<i64> = row.try_get("", "bytes")?;
             claimed.push(Claimed {
                 key: key_of(&row)?,
                 lease: lease.to_owned(),
@@ -120,6 +155,9 @@ impl Store {
                 digest: digest.filter(|_| synced_at.unwrap_or(0) > restored_at.unwrap_or(-1)),
                 attempts: attempts.unsigned_abs(),
                 remarks: remarks::read(&row)?,
+                bytes: bytes.unwrap_or_default().unsigned_abs(),
+                brake: row.try_get("", "brake")?,
+                erasures: row.try_get("", "erasures")?,
             });
         }
         claimed.sort_unstable_by_key(|item| item.key);

@@ -71,8 +71,8 @@ impl Store {
             request_delivery(&transaction, destination, &keys, now).await?;
         }
         writers::release_linked(&transaction, destination, settled, now).await?;
-        let delivered: Vec<RecordKey> =
-            settled.iter().filter(|settled| delivers(settled)).map(|of| of.item.key).collect();
+        let delivered = settled.iter().filter(|settled| settled.item.brake && delivers(settled));
+        let delivered: Vec<RecordKey> = delivered.map(|of| of.item.key).collect();
         forget_delivered(&transaction, destination, &delivered).await?;
         let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
         for group in bulk::groups(attempts) {
@@ -127,10 +127,12 @@ fn delivers(Settled { state, reason, .. }: &Settled) -> bool {
     matches!(state, SettledState::Synced { .. }) && reason.is_none()
 }
 
-/// Whether the record reached the destination for the first time, or under a new id; perhaps by an earlier attempt.
-fn arrives(Settled { item, state, .. }: &Settled) -> bool {
+/// Whether a record that others may wait for reached the destination for the first time, or under a new id; perhaps by an
+/// earlier attempt.
+fn arrives(settled: &Settled) -> bool {
+    let Settled { item, state, .. } = settled;
     let is_new = |id| item.remote_id.as_ref() != Some(id) || item.attempts > 0;
-    matches!(state, SettledState::Synced { remote_id: Some(id), .. } if is_new(id))
+    is_referred_to(settled) && matches!(state, SettledState::Synced { remote_id: Some(id), .. } if is_new(id))
 }
 
 /// Whether others may wait for the record.

@@ -94,7 +94,8 @@ impl DeliveryBatch {
             Kind::Grade => batch.load_grades(store, &places).await?,
             Kind::Completion => batch.completions = store.records_by_key::<completion::Entity>(&places).await?,
         }
-        let people: HashSet<Place> = items.iter().filter_map(|item| batch.person(item.key)).collect();
+        let people: HashSet<Place> =
+            items.iter().filter(|item| item.erasures).filter_map(|item| batch.person(item.key)).collect();
         batch.erased = store.erased_people(&people.into_iter().collect::<Vec<_>>()).await?;
         batch.load_related(store, mapping, destination, items).await?;
         if kind == Kind::User && mapping.filter().only_enrolled() {

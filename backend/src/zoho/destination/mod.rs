@@ -57,7 +57,7 @@ use crate::{
     limits,
     model::{Kind, Lane, Records},
     random::Random,
-    store::{BrakeLimits, Claimed, Store, StoreError},
+    store::{BrakeLimits, Claimed, Store, StoreError, parts},
 };
 
 /// The mapping's modules with their metadata; `None` for modules that Zoho does not have.
@@ -258,13 +258,8 @@ impl Destination for Zoho {
 
     /// In parts that fit into memory, until the destination fails.
     async fn deliver(&self, items: Vec<Claimed>) -> Delivery {
-        let kind = items.first().map_or(Kind::User, |item| item.key.kind);
         let mut all = Delivery::default();
-        let parts = match self.store.in_parts(kind, items).await {
-            Ok(parts) => parts,
-            Err(error) => return Delivery { failure: Some(unreadable(error)), ..all },
-        };
-        for part in parts {
+        for part in parts(items, |item| item.bytes) {
             let Delivery { settled, redeliver, reconsider, edges, failure } = match self.deliver_part(part).await {
                 Ok(delivered) => delivered,
                 Err(failure) => Delivery { failure: Some(failure), ..Delivery::default() },

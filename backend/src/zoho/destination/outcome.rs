@@ -145,6 +145,9 @@ mod tests {
             digest: Some("d".to_owned()),
             attempts: 0,
             remarks: remarks.to_vec(),
+            bytes: 0,
+            brake: true,
+            erasures: true,
         }
     }
 

@@ -127,6 +127,9 @@ pub(super) fn claimed(row: &ItemRow) -> Claimed {
         digest: row.digest.clone(),
         attempts: row.attempts,
         remarks: row.remarks.clone(),
+        bytes: 0,
+        brake: true,
+        erasures: true,
     }
 }
 

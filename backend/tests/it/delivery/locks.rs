@@ -73,6 +73,9 @@ fn settled(moodle_id: i64) -> Settled {
         digest: None,
         attempts: 0,
         remarks: Vec::new(),
+        bytes: 0,
+        brake: true,
+        erasures: true,
     };
     Settled { item, state: SettledState::Failed, reason: None, remarks: Vec::new(), blocked_by: None, attempt: None }
 }
