@@ -51,11 +51,12 @@ pub struct Life {
 /// 2026-01-01, from which the first number of a new life is counted.
 const NUMBERS_SINCE: Timestamp = Timestamp(1_767_225_600_000);
 
-/// Numbers of each second since then. More than any database stores events, so that two restores never begin with the
+/// Numbers of each second since then. More than any database stores events, so that two restores do not begin with the
 /// same number, whichever backups they are of. A double, as JavaScript reads it, is exact for 2,800 years of them.
 const NUMBERS_PER_SECOND: i64 = 100_000;
 
-/// The numbers left out even if the clock is wrong: as many events as a busy site sends in years.
+/// The numbers left out even if the clock is wrong, or another restore was hours ago: as many events as a busy site sends
+/// in years. As many again are left out by chance, so that two restores of one backup do not begin alike then.
 const LEAST_GAP: i64 = 1_000_000_000;
 
 /// The statements that begin a new life, for any transaction on either database.
@@ -69,6 +70,7 @@ pub(in crate::store) fn statements(
 ) -> Vec<String> {
     let seconds = now.since(NUMBERS_SINCE).as_secs();
     let by_time = i64::try_from(seconds).unwrap_or_default().saturating_mul(NUMBERS_PER_SECOND);
+    let by_chance = incarnation.0.rem_euclid(LEAST_GAP);
     let mut rows = format!("('incarnation', {}), ('restored_at', {})", incarnation.0, now.0);
     if let Some(Timestamp(at)) = backup_at {
         rows += &format!(", ('backup_at', {at})");
@@ -76,7 +78,7 @@ pub(in crate::store) fn statements(
     vec![
         format!(
             "UPDATE counters SET value = CASE WHEN value + {LEAST_GAP} > {by_time} THEN value + {LEAST_GAP} ELSE \
-             {by_time} END WHERE name = 'event'"
+             {by_time} END + {by_chance} WHERE name = 'event'"
         ),
         format!(
             "INSERT INTO counters (name, value) VALUES {rows} ON CONFLICT (name) DO UPDATE SET value = excluded.value"
