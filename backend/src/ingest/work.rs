@@ -12,8 +12,8 @@ use crate::{
     clock::Timestamp,
     model::{Change, Course, Event, GradeItem, Incoming, Kind, Outcome, Record, State, Version},
     store::{
-        Changes, Key, Moved, RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment, grade,
-        user,
+        Changes, Key, Moved, RecordTable, StoreError, StoredRecord, WriteTransaction, completion, course, enrolment,
+        grade, user,
     },
 };
 

@@ -37,7 +37,8 @@ impl WriteTransaction {
     ) -> Result<Vec<Moved>, StoreError> {
         let mut kept = Vec::new();
         for stored in former {
-            let key = RecordKey { kind: T::State::KIND, site_id: stored.site_id, moodle_id: stored.record.state.moodle_id() };
+            let key =
+                RecordKey { kind: T::State::KIND, site_id: stored.site_id, moodle_id: stored.record.state.moodle_id() };
             if is_delivered(self.connection(), key).await? {
                 kept.push((key, stored));
             }

@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use futures_util::future::try_join_all;
 use sea_orm::{
     ActiveValue::Set,
     ColumnTrait, EntityTrait, IdenStatic, Iterable, PrimaryKeyToColumn, QueryFilter, QuerySelect,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    sea_query::{Expr, ExprTrait},
 };
 use uuid::Uuid;
 
@@ -203,24 +202,21 @@ impl WriteTransaction {
 
     /// Appends events to the log.
     pub async fn insert_events(&self, events: Vec<NewEvent<'_>>) -> Result<(), StoreError> {
-        let insert = async |group: Vec<NewEvent<'_>>| {
-            let rows = group.into_iter().map(|event| event::ActiveModel {
-                id: Set(event.id),
-                site_id: Set(event.site_id),
-                idempotency_key: Set(event.idempotency_key),
-                event_type: Set(event.event_type.as_str().to_owned()),
-                kind: Set(event.event_type.kind().as_str().to_owned()),
-                moodle_id: Set(event.moodle_id.0),
-                userid: Set(event.userid.map(|id| id.0)),
-                version_time: Set(event.version.time),
-                version_sequence: Set(event.version.sequence),
-                received_at: Set(event.received_at.0),
-                outcome: Set(event.outcome.as_str().to_owned()),
-                data: Set(event.data.to_owned()),
-            });
-            event::Entity::insert_many(rows).exec_without_returning(&self.transaction).await
-        };
-        try_join_all(bulk::groups(events).map(insert)).await?;
+        let rows = events.into_iter().map(|event| event::ActiveModel {
+            id: Set(event.id),
+            site_id: Set(event.site_id),
+            idempotency_key: Set(event.idempotency_key),
+            event_type: Set(event.event_type.as_str().to_owned()),
+            kind: Set(event.event_type.kind().as_str().to_owned()),
+            moodle_id: Set(event.moodle_id.0),
+            userid: Set(event.userid.map(|id| id.0)),
+            version_time: Set(event.version.time),
+            version_sequence: Set(event.version.sequence),
+            received_at: Set(event.received_at.0),
+            outcome: Set(event.outcome.as_str().to_owned()),
+            data: Set(event.data.to_owned()),
+        });
+        bulk::insert(&self.transaction, rows.collect(), "").await?;
         Ok(())
     }
 
@@ -300,11 +296,7 @@ impl WriteTransaction {
         let keys: Vec<E::Column> = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
         let is_in = |columns: &[E::Column], column: &E::Column| columns.iter().any(|c| c.as_str() == column.as_str());
         let replaced = E::Column::iter().filter(|column| !is_in(&keys, column) && !is_in(kept, column));
-        let on_conflict = OnConflict::columns(keys.clone()).update_columns(replaced).to_owned();
-        let insert = async |group: Vec<E::ActiveModel>| {
-            E::insert_many(group).on_conflict(on_conflict.clone()).exec_without_returning(&self.transaction).await
-        };
-        try_join_all(bulk::groups(rows).map(insert)).await?;
+        bulk::insert(&self.transaction, rows, &bulk::replacing(&keys, replaced)).await?;
         Ok(())
     }
 

@@ -2,11 +2,7 @@
 
 use std::collections::HashMap;
 
-use sea_orm::{
-    ActiveValue::Set,
-    EntityTrait, QuerySelect, Value,
-    sea_query::{Expr, OnConflict},
-};
+use sea_orm::{ActiveValue::Set, EntityTrait, QuerySelect, Value};
 
 use crate::{
     clock::Timestamp,
@@ -14,10 +10,7 @@ use crate::{
     model::{Id, ItemState, Kind, Lane, RecordKey},
     store::{
         Store, StoreError, WriteTransaction, bulk,
-        entity::{
-            destination,
-            sync_item::{ActiveModel, Column, Entity},
-        },
+        entity::{destination, sync_item::ActiveModel},
         former::Moved,
         records::Key,
         sql::{execute, key_of, query},
@@ -99,14 +92,9 @@ impl WriteTransaction {
         keys.sort_unstable_by_key(|(key, _)| lock::order(key));
         for destination in &destinations {
             self.move_items(destination, moved, keys.iter().map(|(key, _)| *key).collect()).await?;
+            // The locks are taken in this order.
             let rows = keys.iter().map(|(key, now)| pending(destination, *key, *now)).collect();
-            // One after the other: the locks are taken in this order.
-            for group in bulk::groups(rows) {
-                Entity::insert_many(group)
-                    .on_conflict(marking(repeat_ms))
-                    .exec_without_returning(self.connection())
-                    .await?;
-            }
+            bulk::insert(self.connection(), rows, &marking(repeat_ms)).await?;
         }
         Ok(())
     }
@@ -135,26 +123,16 @@ fn pending(destination: &str, key: RecordKey, now: Timestamp) -> ActiveModel {
 
 /// What a change does to an existing item. An item in flight stays so: the higher revision makes it pending when it is
 /// settled.
-fn marking(repeat_ms: i64) -> OnConflict {
+fn marking(repeat_ms: i64) -> String {
     // A `synced_at` after now comes from a clock that was wrong.
-    let due = format!(
-        "CASE WHEN sync_items.synced_at > excluded.due_at THEN excluded.due_at + {repeat_ms} \
+    format!(
+        "ON CONFLICT (destination, site_id, kind, moodle_id) DO UPDATE SET revision = sync_items.revision + 1, \
+         state = CASE sync_items.state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END, \
+         changed_at = CASE WHEN sync_items.state IN ('synced', 'in_flight') THEN excluded.changed_at \
+         ELSE sync_items.changed_at END, \
+         queued_at = CASE sync_items.state WHEN 'pending' THEN sync_items.queued_at ELSE excluded.queued_at END, \
+         due_at = CASE WHEN sync_items.synced_at > excluded.due_at THEN excluded.due_at + {repeat_ms} \
          WHEN sync_items.synced_at + {repeat_ms} > excluded.due_at THEN sync_items.synced_at + {repeat_ms} \
          ELSE excluded.due_at END"
-    );
-    OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])
-        .value(Column::Revision, Expr::cust("sync_items.revision + 1"))
-        .value(Column::State, Expr::cust("CASE sync_items.state WHEN 'in_flight' THEN 'in_flight' ELSE 'pending' END"))
-        .value(
-            Column::ChangedAt,
-            Expr::cust(
-                "CASE WHEN sync_items.state IN ('synced', 'in_flight') THEN excluded.changed_at ELSE sync_items.changed_at END",
-            ),
-        )
-        .value(
-            Column::QueuedAt,
-            Expr::cust("CASE sync_items.state WHEN 'pending' THEN sync_items.queued_at ELSE excluded.queued_at END"),
-        )
-        .value(Column::DueAt, Expr::cust(due))
-        .to_owned()
+    )
 }

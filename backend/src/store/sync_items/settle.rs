@@ -1,10 +1,6 @@
 //! Settling claimed items: each by its own outcome, all in one transaction.
 
-use sea_orm::{
-    ActiveValue::Set,
-    EntityTrait,
-    sea_query::{Expr, OnConflict},
-};
+use sea_orm::ActiveValue::Set;
 
 use super::{
     edges::{self, Edges},
@@ -21,10 +17,7 @@ use crate::{
         Store, StoreError,
         brake::forget_delivered,
         bulk,
-        entity::{
-            sync_attempt,
-            sync_item::{ActiveModel, Column, Entity},
-        },
+        entity::{sync_attempt, sync_item::ActiveModel},
     },
 };
 
@@ -59,10 +52,7 @@ impl Store {
                 ..row(destination, lease, settled, now, repeat_ms)
             })
             .collect();
-        let mut held = 0;
-        for group in bulk::groups(rows) {
-            held += Entity::insert_many(group).on_conflict(settling()).exec_without_returning(&transaction).await?;
-        }
+        let held = bulk::insert(&transaction, rows, SETTLING).await?;
         if held < settled.len() as u64 {
             // Redeliver all of them rather than find out which lost the lease: only a stalled process gets here. This
             // locks no additional rows.
@@ -74,10 +64,8 @@ impl Store {
         let delivered = settled.iter().filter(|settled| settled.item.brake && delivers(settled));
         let delivered: Vec<RecordKey> = delivered.map(|of| of.item.key).collect();
         forget_delivered(&transaction, destination, &delivered).await?;
-        let attempts: Vec<_> = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
-        for group in bulk::groups(attempts) {
-            sync_attempt::Entity::insert_many(group).exec_without_returning(&transaction).await?;
-        }
+        let attempts = settled.iter().filter_map(|settled| attempt_of(destination, settled)).collect();
+        bulk::insert(&transaction, attempts, "").await?;
         transaction.commit().await?;
         // Two workers may settle at the same time an item that arrives and one that waits for it, and neither sees the
         // other's uncommitted change. So both look after their commit: the later one sees the other.
@@ -115,9 +103,7 @@ impl Store {
                 attempt_row(destination, *key, 0, &attempt, None)
             })
             .collect();
-        for group in bulk::groups(rows) {
-            sync_attempt::Entity::insert_many(group).exec_without_returning(&self.write).await?;
-        }
+        bulk::insert(&self.write, rows, "").await?;
         Ok(())
     }
 }
@@ -218,35 +204,20 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
 }
 
 /// Replaces everything but the time of the change, if the lease still holds.
-fn settling() -> OnConflict {
-    let unmoved = |then: &str, otherwise: &str| {
-        Expr::cust(format!("CASE WHEN sync_items.revision = excluded.revision THEN {then} ELSE {otherwise} END"))
-    };
-    OnConflict::columns([Column::Destination, Column::SiteId, Column::Kind, Column::MoodleId])
-        .update_columns([
-            Column::Lane,
-            Column::DueAt,
-            Column::Attempts,
-            Column::RemoteId,
-            Column::WaitsKind,
-            Column::WaitsId,
-            Column::Code,
-            Column::Reason,
-            Column::Remarks,
-            Column::JudgeAt,
-        ])
-        .value(Column::State, unmoved("excluded.state", "'pending'"))
-        // Another item may have taken the remote record over meanwhile.
-        .value(Column::Linked, unmoved("excluded.linked", "(excluded.linked OR sync_items.linked)"))
-        // Something else may have been delivered since: see `Store::request_delivery`.
-        .value(Column::Digest, unmoved("excluded.digest", "NULL"))
-        .value(Column::Lease, Expr::cust("NULL"))
-        .value(Column::LeaseUntil, Expr::cust("NULL"))
-        .value(Column::ReadDigest, Expr::cust("COALESCE(excluded.read_digest, sync_items.read_digest)"))
-        .value(Column::SyncedAt, Expr::cust("COALESCE(excluded.synced_at, sync_items.synced_at)"))
-        .action_and_where(Expr::cust("sync_items.lease = excluded.lease"))
-        .to_owned()
-}
+///
+/// While it was being delivered, another item may have taken the remote record over, and something else may have been
+/// delivered: see `Store::request_delivery`.
+const SETTLING: &str = "ON CONFLICT (destination, site_id, kind, moodle_id) DO UPDATE SET \
+    lane = excluded.lane, due_at = excluded.due_at, attempts = excluded.attempts, remote_id = excluded.remote_id, \
+    waits_kind = excluded.waits_kind, waits_id = excluded.waits_id, code = excluded.code, reason = excluded.reason, \
+    remarks = excluded.remarks, judge_at = excluded.judge_at, lease = NULL, lease_until = NULL, \
+    state = CASE WHEN sync_items.revision = excluded.revision THEN excluded.state ELSE 'pending' END, \
+    linked = CASE WHEN sync_items.revision = excluded.revision THEN excluded.linked \
+    ELSE (excluded.linked OR sync_items.linked) END, \
+    digest = CASE WHEN sync_items.revision = excluded.revision THEN excluded.digest ELSE NULL END, \
+    read_digest = COALESCE(excluded.read_digest, sync_items.read_digest), \
+    synced_at = COALESCE(excluded.synced_at, sync_items.synced_at) \
+    WHERE sync_items.lease = excluded.lease";
 
 fn attempt_of(destination: &str, settled: &Settled) -> Option<sync_attempt::ActiveModel> {
     let Settled { item, state, attempt, .. } = settled;

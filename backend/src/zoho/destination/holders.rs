@@ -78,8 +78,10 @@ impl Zoho {
     }
 }
 
-/// Whether it is being delivered, or an attempt of unknown outcome may have created a contact.
+/// Whether it is being delivered, an attempt of unknown outcome may have created a contact, or its contact still has the
+/// key of the id that it gave away.
 fn is_unsettled(row: &ItemRow) -> bool {
-    let may_be_there = row.remote_id.is_none() && row.attempts > 0 && row.state == ItemState::Pending;
-    row.state == ItemState::InFlight || may_be_there
+    let may_be_there = row.remote_id.is_none() && row.attempts > 0;
+    let pending = row.state == ItemState::Pending && (may_be_there || row.key.moodle_id.is_former());
+    row.state == ItemState::InFlight || pending
 }
