@@ -62,6 +62,7 @@ class status_page implements \renderable, \templatable {
             'sesskey' => sesskey(),
             'canmanage' => $this->canmanage,
             'configured' => $this->status->configured,
+            'sending' => $this->status->sending,
         ];
         return $actions + [
             'isothersite' => ($this->status->outage['reason'] ?? '') === failure::OTHER_SITE,
@@ -119,7 +120,7 @@ class status_page implements \renderable, \templatable {
         return [
             'sentence' => $words->sentence(),
             'rows' => $words->rows(),
-            'canstart' => $this->status->configured && !$words->is_underway(),
+            'canstart' => $this->status->sending && !$words->is_underway(),
             'asks' => $words->asks(),
         ];
     }

@@ -191,6 +191,21 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * Until an administrator starts sending, no run sends anything, not even a handshake, and nothing is called a failure.
+     */
+    public function test_not_started(): void {
+        $this->getDataGenerator()->create_user();
+        set_config('sending', 0, 'local_backend_sync');
+        foreach ([false, true] as $force) {
+            $report = runner::run(5, $force);
+            $this->assertSame([failure::NOT_STARTED, 0], [$report->failure->reason, $report->requests]);
+        }
+        $this->assertSame([], $this->logged());
+        $this->assertNull(status::read()->outage);
+        $this->assertCount(1, site::rows());
+    }
+
+    /**
      * Live changes are sent first, then the backfill.
      */
     public function test_backfill(): void {
