@@ -9,6 +9,7 @@ define('CLI_SCRIPT', true);
 require(getenv('MOODLE_CONFIG'));
 require_once($CFG->dirroot . '/user/lib.php');
 require_once($CFG->dirroot . '/course/lib.php');
+require_once($CFG->libdir . '/clilib.php');
 require_once($CFG->libdir . '/gradelib.php');
 require_once(__DIR__ . '/step.php');
 

@@ -76,7 +76,7 @@ class verdict {
         if (!$status->configured) {
             return self::on_start($status);
         }
-        return self::on_target($config) ?? self::on_start($status) ?? self::on_outage($status) ?? self::on_task($status)
+        return self::on_target($config) ?? self::on_start($status, $isstatuspage) ?? self::on_outage($status) ?? self::on_task($status)
             ?? self::on_waiting($status, $config) ?? self::on_rejected($status, $isstatuspage) ?? self::on_success($status);
     }
 
@@ -84,10 +84,11 @@ class verdict {
      * Verdict while nothing is sent yet.
      *
      * @param status $status
+     * @param bool $isstatuspage
      * @return self|null null if sending has been started
      */
-    public static function on_start(status $status): ?self {
-        $what = $status->configured ? 'notstarted' : 'notconfigured';
+    public static function on_start(status $status, bool $isstatuspage = false): ?self {
+        $what = $status->configured ? 'notstarted' . ($isstatuspage ? 'here' : '') : 'notconfigured';
         return $status->sending ? null : new self(self::INFO, get_string('verdict_' . $what, 'local_backend_sync'));
     }
 

@@ -93,7 +93,8 @@ Usage: {$a} [--force] [--rate=N]
        {$a} --resume [--rate=N]
        {$a} --status|--pause|--cancel
 
-Without options, it continues a running or paused full synchronisation, or starts a new one.
+Without options, it continues a running or paused full synchronisation, or starts a new one. It also starts sending, if
+nobody has done so on the status page.
 
 Options:
   -f, --force    start from the beginning, and also send what the backend already holds
@@ -353,9 +354,8 @@ $string['parity_asks'] = '{$a->kind}: {$a->count} are in the backend and not in 
 $string['parity_backend'] = 'Backend';
 $string['parity_cannot'] = 'The backend is too old to be compared with. Upgrade it first.';
 $string['parity_differs'] = 'The backend does not hold what Moodle holds, as of {$a->when}: {$a->differing}.';
-$string['parity_digest'] = 'Digest (the same as the backend shows)';
 $string['parity_equal'] = 'The backend holds what Moodle holds, as of {$a->when}.';
-$string['parity_kind'] = 'Kind';
+$string['parity_kind'] = 'Kind, with its digest (the same as the backend shows)';
 $string['parity_moodle'] = 'Moodle';
 $string['parity_never'] = 'Nothing has been compared yet. That happens every night.';
 $string['parity_repaired'] = 'Repaired: {$a}.';
@@ -490,6 +490,7 @@ $string['verdict_newtarget'] = 'The settings have changed, and nothing has been 
 $string['verdict_notconfigured'] = 'Not set up yet. Enter the backend API URL and the site token in the settings, then press "Save and test connection". Nothing is sent until you start it.';
 $string['verdict_nothingsent'] = 'Sending has been started. The first delivery follows within a minute.';
 $string['verdict_notstarted'] = 'Set up, but sending has not been started, so nothing leaves this site. Look at "What is sent", then press "Start sending" on the status page.';
+$string['verdict_notstartedhere'] = 'Set up, but sending has not been started, so nothing leaves this site.';
 $string['verdict_ok'] = 'All is well. Nothing is waiting; the last delivery was {$a} ago.';
 $string['verdict_okwaiting'] = 'All is well. {$a} for the next delivery.';
 $string['verdict_retry'] = 'Next retry in {$a}.';

@@ -79,7 +79,9 @@ final class start_test extends \advanced_testcase {
         $user = $this->getDataGenerator()->create_user();
         $this->assertSame([], site::rows());
         $page = $this->page();
-        $this->assertStringContainsString('"Start sending"', $page['verdict']['sentence']);
+        $this->assertStringContainsString('has not been started', $page['verdict']['sentence']);
+        $this->assertStringContainsString('on the status page', verdict::of(status::read())->sentence);
+        $this->assertStringNotContainsString('on the status page', $page['verdict']['sentence']);
         $this->assertSame([true, false], [$page['configured'], $page['sending']]);
         $backfill = $page['backfill'];
         $this->assertSame([true, false, false], [$backfill['begin'], $backfill['invite'], $backfill['canstart']]);
