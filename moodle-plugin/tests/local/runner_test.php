@@ -266,6 +266,18 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * Moodle's proxy is used, and told apart from the backend when it fails.
+     */
+    public function test_proxy(): void {
+        global $CFG;
+        $CFG->proxyhost = '127.0.0.1';
+        $CFG->proxyport = 1;
+        $this->assertSame(failure::PROXY, (new moodle_http(1, 2))->request('http://sync.invalid/x', [], null)->reason);
+        $CFG->proxybypass = '127.0.0.1';
+        $this->assertSame(failure::REFUSED, (new moodle_http(1, 2))->request(self::NOBODY . '/x', [], null)->reason);
+    }
+
+    /**
      * Scripts on the command line, such as tests, do not send at their end.
      */
     public function test_immediate(): void {
