@@ -76,8 +76,9 @@ class verdict {
         if (!$status->configured) {
             return self::on_start($status);
         }
-        return self::on_target($config) ?? self::on_start($status, $isstatuspage) ?? self::on_outage($status) ?? self::on_task($status)
-            ?? self::on_waiting($status, $config) ?? self::on_rejected($status, $isstatuspage) ?? self::on_success($status);
+        return self::on_target($config) ?? self::on_start($status, $isstatuspage)
+            ?? self::on_outage($status) ?? self::on_task($status) ?? self::on_waiting($status, $config)
+            ?? self::on_rejected($status, $isstatuspage) ?? self::on_success($status);
     }
 
     /**
