@@ -324,7 +324,8 @@ final class records_test extends \advanced_testcase {
             }
             $transaction->allow_commit();
             $this->assertSame($counts[0], $counts[1], $kind);
-            $this->assertLessThanOrEqual(3, $counts[0], $kind);
+            // Three for grades; two for enrolments, of which one is a cursor of three statements on PostgreSQL.
+            $this->assertLessThanOrEqual(4, $counts[0], $kind);
         }
     }
 }
