@@ -172,8 +172,8 @@ async function up_again() {
 
 async function went_back() {
     await go(STATUS);
-    await press('Send now');
-    await shows(/may have been restored from an older backup/);
+    await shows(/was restored from an older backup/);
+    assert.equal(await main.getByRole('button', { name: 'Send now' }).count(), 0, 'it asks first');
     await look('status-went-back');
     await press('Compare everything and go on');
     await shows(/Was this site restored from an older backup/);
@@ -188,8 +188,8 @@ async function went_back() {
 
 async function copied() {
     await go(STATUS);
-    await press('Send now');
     await shows(/copied or moved from another address/);
+    assert.equal(await main.getByRole('button', { name: 'Send now' }).count(), 0, 'it asks first');
     await look('status-copied');
     await pressAndConfirm('This is the right site');
     await go(STATUS);

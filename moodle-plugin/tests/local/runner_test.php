@@ -23,6 +23,7 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 use local_backend_sync\local\delivery\report;
+use local_backend_sync\output\status_page;
 
 defined('MOODLE_INTERNAL') || die();
 
@@ -107,10 +108,12 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame(failure::OTHER_SITE, $report->failure->reason);
         $this->assertSame('www.example.com/moodle', $report->failure->detail);
         $this->assertCount(1, site::rows());
+        $this->assertSame([false, true], $this->buttons());
 
         runner::accept_site();
         site::answer([site::handshake(), site::outcomes(1)]);
         $this->assertSame(1, runner::run(5, true)->sent);
+        $this->assertSame([true, false], $this->buttons());
         // With https instead of http it is the same site.
         $CFG->wwwroot = 'http://copy.college.example';
         $this->assertNull(runner::run(5, true)->failure);
@@ -119,6 +122,18 @@ final class runner_test extends \advanced_testcase {
         set_config('api_token', 'token-of-the-copy', 'local_backend_sync');
         site::answer([site::handshake()]);
         $this->assertNull(runner::run(5, true)->failure);
+    }
+
+    /**
+     * Which buttons the status page has: to send, and to say that the site has moved.
+     *
+     * @return bool[]
+     */
+    private function buttons(): array {
+        global $PAGE;
+        $PAGE->set_url('/local/backend_sync/status.php');
+        $data = (new status_page(status::read(), 0, true))->export_for_template($PAGE->get_renderer('core'));
+        return [$data['cansend'], $data['isothersite']];
     }
 
     /**

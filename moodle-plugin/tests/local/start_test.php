@@ -82,7 +82,7 @@ final class start_test extends \advanced_testcase {
         $this->assertStringContainsString('has not been started', $page['verdict']['sentence']);
         $this->assertStringContainsString('on the status page', verdict::of(status::read())->sentence);
         $this->assertStringNotContainsString('on the status page', $page['verdict']['sentence']);
-        $this->assertSame([true, false], [$page['configured'], $page['sending']]);
+        $this->assertSame([true, false], [$page['configured'], $page['cansend']]);
         $backfill = $page['backfill'];
         $this->assertSame([true, false, false], [$backfill['begin'], $backfill['invite'], $backfill['canstart']]);
         $this->assertFalse($page['parity']['canstart']);
@@ -104,7 +104,7 @@ final class start_test extends \advanced_testcase {
         $this->getDataGenerator()->create_user();
         (new status_action('backfillstart', [], false))->perform();
         $page = $this->page();
-        $this->assertTrue($page['sending']);
+        $this->assertTrue($page['cansend']);
         $this->assertFalse($page['backfill']['begin']);
         // The administrator and the new user.
         site::answer([site::handshake(), site::outcomes(2)]);
