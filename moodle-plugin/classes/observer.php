@@ -201,7 +201,7 @@ class observer {
         global $CFG;
         try {
             $config = new config();
-            if (!$config->is_configured() || !$config->sends($group)) {
+            if (!$config->is_sending() || !$config->sends($group)) {
                 return;
             }
             $names = ['c' => 'created', 'd' => 'deleted'];

@@ -22,6 +22,7 @@
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  */
 
+use local_backend_sync\local\config;
 use local_backend_sync\local\delivery\payload;
 use local_backend_sync\local\secret;
 
@@ -66,6 +67,14 @@ function xmldb_local_backend_sync_upgrade($oldversion) {
             unset_config('fields_' . $kind, 'local_backend_sync');
         }
         upgrade_plugin_savepoint(true, 2026112602, 'local', 'backend_sync');
+    }
+
+    if ($oldversion < 2026112802) {
+        // What is configured goes on sending. Before that, nothing is sent until an administrator starts it.
+        if (!(new config())->is_configured()) {
+            set_config('sending', 0, 'local_backend_sync');
+        }
+        upgrade_plugin_savepoint(true, 2026112802, 'local', 'backend_sync');
     }
 
     return true;

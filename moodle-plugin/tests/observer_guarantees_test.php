@@ -81,6 +81,11 @@ final class observer_guarantees_test extends \advanced_testcase {
         unset_config('api_token', 'local_backend_sync');
         $this->getDataGenerator()->create_user();
         $this->assertSame([], site::rows());
+        // Nor before an administrator starts sending, which synchronises everything.
+        site::configure();
+        set_config('sending', 0, 'local_backend_sync');
+        $this->getDataGenerator()->create_user();
+        $this->assertSame([], site::rows());
     }
 
     /**

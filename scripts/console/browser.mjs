@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-export const { CONSOLE_URL } = process.env;
 const { CHROMIUM, NODE_MODULES, SCREENSHOTS } = process.env;
 const require = createRequire(path.join(NODE_MODULES, 'walk.js'));
 const { chromium } = require('playwright-core');
@@ -22,14 +21,14 @@ const LOOKS = [
 ];
 
 export class Browser {
-    static async start() {
+    /** @param url of the site; scope: what axe-core looks at; looks: see LOOKS; slack: pixels too wide that do not count */
+    static async start({ url, scope = {}, looks = LOOKS, slack = 1 }) {
         const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
-        return new Browser(browser, await browser.newContext());
+        return new Browser(browser, await browser.newContext(), { url, scope, looks, slack });
     }
 
-    constructor(browser, context) {
-        this.browser = browser;
-        this.context = context;
+    constructor(browser, context, options) {
+        Object.assign(this, { browser, context }, options);
         /** Everything that went wrong. */
         this.faults = [];
         context.setDefaultTimeout(PATIENCE);
@@ -43,7 +42,7 @@ export class Browser {
         page.on('pageerror', error => this.faults.push(`${page.url()}: ${error.message}`));
         page.on('request', request => {
             const url = request.url();
-            if (!url.startsWith(`${CONSOLE_URL}/`) && !url.startsWith('data:')) this.faults.push(`leaves the host: ${url}`);
+            if (!url.startsWith(`${this.url}/`) && !url.startsWith('data:')) this.faults.push(`leaves the host: ${url}`);
         });
         page.on('response', response => {
             if (response.status() >= 400) this.faults.push(`${response.status()} for ${response.url()}`);
@@ -53,12 +52,12 @@ export class Browser {
 
     /** Checks the open page at each width and in each scheme, also with axe-core. */
     async look(page, name) {
-        for (const look of LOOKS) {
+        for (const look of this.looks) {
             await page.setViewportSize({ width: look.width, height: 900 });
             // Without transitions, or axe-core would see colours between the two schemes.
             await page.emulateMedia({ colorScheme: look.scheme, reducedMotion: 'reduce' });
             const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-            assert.ok(overflow <= 1, `${name} at ${look.width} px is ${overflow} px too wide`);
+            assert.ok(overflow <= this.slack, `${name} at ${look.width} px is ${overflow} px too wide`);
             await this.runAxe(page, `${name} (${look.name})`);
             if (SCREENSHOTS) await page.screenshot({ path: path.join(SCREENSHOTS, `${name}-${look.name}.png`), fullPage: true });
         }
@@ -72,7 +71,7 @@ export class Browser {
         const { readFile } = await import('node:fs/promises');
         await session.send('Runtime.evaluate', { expression: await readFile(axe, 'utf8') });
         await session.detach();
-        const { violations } = await page.evaluate(() => window.axe.run());
+        const { violations } = await page.evaluate(scope => window.axe.run({ include: ['html'], ...scope }), this.scope);
         for (const { id, impact, help, nodes } of violations) {
             if (['serious', 'critical'].includes(impact)) {
                 const places = nodes.slice(0, 3).map(node => node.html.slice(0, 200)).join(' | ');

@@ -2,15 +2,15 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { Browser, CONSOLE_URL, PATIENCE } from './browser.mjs';
+import { Browser, PATIENCE } from './browser.mjs';
 
-const { CONSOLE_TOKEN, MAILS, ZOHO_URL } = process.env;
+const { CONSOLE_TOKEN, CONSOLE_URL, MAILS, ZOHO_URL } = process.env;
 
 /** The site's, from the step that makes it. */
 let siteToken;
 let sequence = 0;
 
-const browser = await Browser.start();
+const browser = await Browser.start({ url: CONSOLE_URL });
 const page = await browser.open();
 const main = page.locator('main');
 

@@ -16,11 +16,14 @@
 
 namespace local_backend_sync\admin;
 
+use local_backend_sync\local\connection_test;
 use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
+use local_backend_sync\output\connection_page;
 
 /**
- * Shows on the settings page whether delivery works, with links to the other pages. It stores nothing.
+ * Shows on the settings page whether delivery works, with links to the other pages, and tests the connection with what has just
+ * been typed. It stores nothing.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -35,7 +38,31 @@ class setting_state extends \admin_setting_heading {
     }
 
     /**
-     * Renders the verdict and the links.
+     * Remembers that the button "Save and test" was pressed: this comes first, and the test needs all settings of the form.
+     *
+     * @param mixed $data
+     * @return string no error
+     */
+    public function write_setting($data) {
+        global $SESSION;
+        $SESSION->local_backend_sync_test = true;
+        return '';
+    }
+
+    /**
+     * Tests the connection, if that was asked for and the settings are stored.
+     *
+     * @return connection_test|null
+     */
+    private function test(): ?connection_test {
+        global $SESSION;
+        $isasked = !empty($SESSION->local_backend_sync_test);
+        unset($SESSION->local_backend_sync_test);
+        return $isasked && !admin_get_root()->errors ? connection_test::run() : null;
+    }
+
+    /**
+     * Renders the verdict, or the result of the test, and the links.
      *
      * @param mixed $data
      * @param string $query
@@ -43,9 +70,10 @@ class setting_state extends \admin_setting_heading {
      */
     public function output_html($data, $query = '') {
         global $OUTPUT;
+        $test = $this->test();
         return $OUTPUT->render_from_template('local_backend_sync/settings_state', [
-            'verdict' => verdict::of(status::read())->export(),
-            'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
+            'verdicts' => $test ? connection_page::results($test) : [verdict::of(status::read())->export()],
+            'testname' => $this->get_full_name(),
             'statusurl' => (new \moodle_url('/local/backend_sync/status.php'))->out(false),
             'previewurl' => (new \moodle_url('/local/backend_sync/preview.php'))->out(false),
         ]);

@@ -18,6 +18,7 @@ namespace local_backend_sync\admin;
 
 use core\output\notification;
 use local_backend_sync\local\backfill;
+use local_backend_sync\local\config;
 use local_backend_sync\local\database_memory;
 use local_backend_sync\local\delivery\parity;
 use local_backend_sync\local\delivery\report;
@@ -173,6 +174,9 @@ class status_action {
      * @return verdict
      */
     private function request_backfill(): verdict {
+        if ($this->action === 'backfillstart') {
+            config::start_sending();
+        }
         backfill::request(new database_memory(), self::BACKFILL[$this->action], $this->action === 'backfillstart', $this->force);
         return new verdict(verdict::OK, get_string($this->action . '_done', 'local_backend_sync'));
     }

@@ -18,6 +18,7 @@ namespace local_backend_sync\check;
 
 use core\check\check;
 use core\check\result;
+use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
@@ -58,11 +59,13 @@ abstract class base extends check {
     }
 
     /**
-     * The result while the plugin is not set up.
+     * The result while nothing is sent yet.
      *
-     * @return result
+     * @param status $status
+     * @return result|null null if sending has been started
      */
-    protected static function not_configured(): result {
-        return new result(result::NA, s(get_string('verdict_notconfigured', 'local_backend_sync')));
+    protected static function not_sending(status $status): ?result {
+        $verdict = verdict::on_start($status);
+        return $verdict ? new result(result::NA, s($verdict->sentence)) : null;
     }
 }

@@ -36,10 +36,11 @@ class configuration extends base {
      */
     public function get_result(): result {
         $config = new config();
-        if (!$config->is_configured()) {
-            return self::not_configured();
+        $status = status::read();
+        if (!$status->configured) {
+            return self::not_sending($status);
         }
-        return self::result(verdict::on_target($config) ?? verdict::on_task(status::read()) ?? self::on_encryption($config));
+        return self::result(verdict::on_target($config) ?? verdict::on_task($status) ?? self::on_encryption($config));
     }
 
     /**

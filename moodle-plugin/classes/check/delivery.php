@@ -36,10 +36,7 @@ class delivery extends base {
      */
     public function get_result(): result {
         $status = status::read();
-        if (!$status->configured) {
-            return self::not_configured();
-        }
         $bad = verdict::on_outage($status) ?? verdict::on_waiting($status, new config());
-        return self::result($bad ?? verdict::on_success($status));
+        return self::not_sending($status) ?? self::result($bad ?? verdict::on_success($status));
     }
 }

@@ -35,10 +35,7 @@ class rejected extends base {
      */
     public function get_result(): result {
         $status = status::read();
-        if (!$status->configured) {
-            return self::not_configured();
-        }
         $good = new verdict(verdict::OK, get_string('rejected_none', 'local_backend_sync'));
-        return self::result(verdict::on_rejected($status) ?? $good);
+        return self::not_sending($status) ?? self::result(verdict::on_rejected($status) ?? $good);
     }
 }

@@ -42,8 +42,8 @@ class backfill_command {
     /** @var int seconds of an outage after which the command gives up; the scheduled task never does */
     const GIVE_UP_SECONDS = 600;
     /** @var string[] reasons that a retry cannot overcome, only a change of settings */
-    const PERMANENT = [failure::NOT_CONFIGURED, failure::INVALID_URL, failure::INSECURE_URL, failure::OTHER_SITE,
-        failure::WENT_BACK];
+    const PERMANENT = [failure::NOT_CONFIGURED, failure::NOT_STARTED, failure::INVALID_URL, failure::INSECURE_URL,
+        failure::OTHER_SITE, failure::WENT_BACK];
 
     /** @var int|null records per minute; null for the setting */
     private $rate;
@@ -107,6 +107,9 @@ class backfill_command {
         $isactive = in_array($status, [backfill::RUNNING, backfill::PAUSED], true);
         if ($resume && !$isactive) {
             return false;
+        }
+        if (!$resume) {
+            config::start_sending();
         }
         if ($force || !$isactive || $status === backfill::PAUSED) {
             backfill::request($memory, backfill::RUNNING, $force || !$isactive, $force);

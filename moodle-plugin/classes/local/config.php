@@ -105,13 +105,30 @@ class config {
     }
 
     /**
-     * Whether the URL and the token are set. Until then nothing is recorded: a backfill will send it all.
+     * Whether the URL and the token are set.
      *
      * @return bool
      */
     public function is_configured(): bool {
         // Pages ask this with each change, so it decrypts nothing.
         return $this->url() !== '' && $this->stored_token() !== '';
+    }
+
+    /**
+     * Whether an administrator has also started sending. Until then nothing is recorded: starting synchronises everything.
+     *
+     * @return bool
+     */
+    public function is_sending(): bool {
+        // Only a new plugin stores that it has not been started, see db/install.php: after an upgrade it goes on at once.
+        return $this->is_configured() && !empty($this->settings->sending ?? true);
+    }
+
+    /**
+     * Starts sending, for good.
+     */
+    public static function start_sending(): void {
+        set_config('sending', 1, 'local_backend_sync');
     }
 
     /**
@@ -129,6 +146,18 @@ class config {
         $reason = self::url_problem($this->url(), !empty($this->settings->allowhttp));
         if ($reason) {
             throw new failure($reason);
+        }
+    }
+
+    /**
+     * Checks that sending has been started, and that the settings allow it.
+     *
+     * @throws failure
+     */
+    public function require_sending(): void {
+        $this->require_valid_target();
+        if (!$this->is_sending()) {
+            throw new failure(failure::NOT_STARTED);
         }
     }
 

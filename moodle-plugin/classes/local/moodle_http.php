@@ -69,7 +69,7 @@ class moodle_http implements http {
             'CURLOPT_PROTOCOLS' => CURLPROTO_HTTP | CURLPROTO_HTTPS,
         ];
         $text = $body === null ? $curl->get($url, [], $options) : $curl->post($url, $body, $options);
-        return $this->response($curl, (string)$text);
+        return $this->response($curl, (string)$text, !empty($CFG->proxyhost) && !is_proxybypass($url));
     }
 
     /**
@@ -77,15 +77,16 @@ class moodle_http implements http {
      *
      * @param \curl $curl
      * @param string $text body of the response, or Moodle's error message
+     * @param bool $proxied by Moodle's proxy
      * @return response
      */
-    private function response(\curl $curl, string $text): response {
+    private function response(\curl $curl, string $text, bool $proxied): response {
         $info = $curl->get_info();
         $errno = (int)$curl->get_errno();
         $status = (int)($info['http_code'] ?? 0);
         if ($errno) {
             // Even with a status: the body may be incomplete.
-            return response::none($errno, (string)$curl->error, !empty($info['connect_time']));
+            return response::none($errno, (string)$curl->error, !empty($info['connect_time']), $proxied);
         }
         if (!$status) {
             // Neither a status nor an error of libcurl: Moodle blocked the request.

@@ -83,10 +83,13 @@ class parity_text {
         $sum = function (string $name) {
             return array_sum(array_column($this->kinds, $name));
         };
-        $a = (object)['when' => userdate($this->status->parity['finished']), 'differing' => $sum('differing') + $sum('gone'),
-            'repaired' => $sum('repaired')];
+        $a = (object)[
+            'when' => userdate($this->status->parity['finished']),
+            'differing' => verdict::count('differing', $sum('differing') + $sum('gone')),
+            'repaired' => number_format($sum('repaired')),
+        ];
         $sentence = get_string($this->is_equal() ? 'parity_equal' : 'parity_differs', 'local_backend_sync', $a);
-        return $why . $sentence . ($a->repaired ? ' ' . get_string('parity_repaired', 'local_backend_sync', $a->repaired) : '');
+        return $why . $sentence . ($sum('repaired') ? ' ' . get_string('parity_repaired', 'local_backend_sync', $a->repaired) : '');
     }
 
     /**
@@ -97,7 +100,7 @@ class parity_text {
     public function asks(): string {
         $asks = $this->is_underway() ? [] : array_filter($this->kinds, [parity_counts::class, 'needs_permission']);
         return implode(' ', array_map(function ($kind, $counts) {
-            $a = (object)['kind' => get_string('kind_' . $kind, 'local_backend_sync'), 'count' => number_format($counts['gone'])];
+            $a = (object)['kind' => get_string('kinds_' . $kind, 'local_backend_sync'), 'count' => number_format($counts['gone'])];
             return get_string('parity_asks', 'local_backend_sync', $a);
         }, array_keys($asks), $asks));
     }
@@ -110,12 +113,12 @@ class parity_text {
     public function rows(): array {
         $rows = [];
         foreach ($this->is_underway() ? [] : $this->kinds as $kind => $counts) {
-            $key = parity_counts::is_equal($counts) ? 'parity_result_equal' : 'parity_result_differs';
-            $result = get_string($key, 'local_backend_sync', $counts['differing'] + $counts['gone']);
+            $result = parity_counts::is_equal($counts) ? get_string('parity_result_equal', 'local_backend_sync')
+                : verdict::count('differing', $counts['differing'] + $counts['gone']);
             if ($counts['unprovable']) {
-                $result .= ' ' . get_string('parity_result_unprovable', 'local_backend_sync', $counts['unprovable']);
+                $result .= ' ' . get_string('parity_result_unprovable', 'local_backend_sync', number_format($counts['unprovable']));
             }
-            $rows[] = ['kind' => get_string('kind_' . $kind, 'local_backend_sync'), 'moodle' => number_format($counts['moodle']),
+            $rows[] = ['kind' => get_string('kinds_' . $kind, 'local_backend_sync'), 'moodle' => number_format($counts['moodle']),
                 'backend' => number_format($counts['backend']), 'digest' => $counts['digest'], 'result' => $result];
         }
         return $rows;

@@ -182,7 +182,7 @@ class runner {
         $http = new moodle_http($this->config->connect_timeout(), $timeout);
         $client = new client($http, $this->config->url(), $this->config->token());
         try {
-            $this->config->require_valid_target();
+            $this->config->require_sending();
             $this->require_same_site($client->target());
         } catch (failure $failure) {
             return $this->fail_settings($failure, $health);
@@ -355,7 +355,8 @@ class runner {
     private function fail_settings(failure $failure, health $health): report {
         $report = new report();
         $report->failure = $failure;
-        if ($failure->reason !== failure::NOT_CONFIGURED && !$health->wait_until()) {
+        $isidle = in_array($failure->reason, [failure::NOT_CONFIGURED, failure::NOT_STARTED], true);
+        if (!$isidle && !$health->wait_until()) {
             $report->outagestarted = $health->failed($failure);
             $this->log_outage($report);
         }

@@ -37,6 +37,8 @@ class status {
 
     /** @var bool URL and token are set */
     public $configured;
+    /** @var bool the same, and an administrator has started sending */
+    public $sending;
     /** @var int outbox rows that are due */
     public $waiting;
     /** @var int|null when the oldest of these was written, Unix seconds */
@@ -73,6 +75,8 @@ class status {
     public $lasttask;
     /** @var bool the task that sends is stuck, see schedule */
     public $isstuck;
+    /** @var bool the task that sends is disabled */
+    public $isdisabled;
 
     /**
      * Takes a snapshot.
@@ -98,6 +102,7 @@ class status {
         $config = new config();
         $ispresent = self::is_present_target($memory, $config);
         $status->configured = $config->is_configured();
+        $status->sending = $config->is_sending();
         $sql = "SELECT COUNT(1) AS waiting, MIN(timecreated) AS oldest FROM {" . outbox::TABLE . "} WHERE timedue <= ?";
         $row = $DB->get_record_sql($sql, [$now]);
         $status->waiting = (int)$row->waiting;
@@ -121,6 +126,7 @@ class status {
         $task = \core\task\manager::get_scheduled_task('\local_backend_sync\task\send');
         $status->lasttask = $task && $task->get_last_run_time() ? (int)$task->get_last_run_time() : null;
         $status->isstuck = $task && schedule::is_stuck($task);
+        $status->isdisabled = $task && $task->get_disabled();
         return $status;
     }
 

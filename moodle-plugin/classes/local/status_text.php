@@ -39,6 +39,7 @@ class status_text {
             'level' => $verdict->level,
             'sentence' => $verdict->sentence,
             'configured' => $status->configured,
+            'sending' => $status->sending,
             'waiting' => $status->waiting,
             'oldest' => $status->oldest,
             'age' => $status->age(),

@@ -74,10 +74,23 @@ class verdict {
     public static function of(status $status, bool $isstatuspage = false): self {
         $config = new config();
         if (!$status->configured) {
-            return new self(self::INFO, get_string('verdict_notconfigured', 'local_backend_sync'));
+            return self::on_start($status);
         }
-        return self::on_target($config) ?? self::on_outage($status) ?? self::on_task($status)
-            ?? self::on_waiting($status, $config) ?? self::on_rejected($status, $isstatuspage) ?? self::on_success($status);
+        return self::on_target($config) ?? self::on_start($status, $isstatuspage)
+            ?? self::on_outage($status) ?? self::on_task($status) ?? self::on_waiting($status, $config)
+            ?? self::on_rejected($status, $isstatuspage) ?? self::on_success($status);
+    }
+
+    /**
+     * Verdict while nothing is sent yet.
+     *
+     * @param status $status
+     * @param bool $isstatuspage
+     * @return self|null null if sending has been started
+     */
+    public static function on_start(status $status, bool $isstatuspage = false): ?self {
+        $what = $status->configured ? 'notstarted' . ($isstatuspage ? 'here' : '') : 'notconfigured';
+        return $status->sending ? null : new self(self::INFO, get_string('verdict_' . $what, 'local_backend_sync'));
     }
 
     /**
@@ -102,6 +115,9 @@ class verdict {
      * @return self|null null if it runs
      */
     public static function on_task(status $status): ?self {
+        if ($status->isdisabled) {
+            return new self(self::WARNING, get_string('verdict_taskdisabled', 'local_backend_sync'));
+        }
         if ($status->lasttask === null) {
             return new self(self::WARNING, get_string('verdict_taskneverran', 'local_backend_sync'));
         }

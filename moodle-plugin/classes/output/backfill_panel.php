@@ -53,13 +53,14 @@ class backfill_panel implements \renderable, \templatable {
         $isactive = in_array($name, [backfill::RUNNING, backfill::PAUSED], true);
         return [
             'command' => command::line('backfill'),
-            'invite' => !$state && !$requested,
+            'begin' => $this->status->configured && !$this->status->sending,
+            'invite' => $this->status->sending && !$state && !$requested,
             'sentence' => $this->sentence($state),
             'requested' => $requested,
             'progress' => $isactive,
             'percent' => $isactive ? self::percent($state) : 0,
             'counts' => $isactive ? $this->counts($state) : '',
-            'canstart' => !$isactive && !$requested,
+            'canstart' => $this->status->sending && !$isactive && !$requested,
             'canpause' => $name === backfill::RUNNING && !$requested,
             'canresume' => $name === backfill::PAUSED && !$requested,
             'cancancel' => $isactive && !$requested,

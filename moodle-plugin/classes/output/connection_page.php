@@ -18,6 +18,7 @@ namespace local_backend_sync\output;
 
 use local_backend_sync\local\config;
 use local_backend_sync\local\connection_test;
+use local_backend_sync\local\status;
 use local_backend_sync\local\verdict;
 
 /**
@@ -60,18 +61,18 @@ class connection_page implements \renderable, \templatable {
             'sesskey' => sesskey(),
             'intro' => get_string($intro, 'local_backend_sync', $this->config->url()),
             'configured' => $isconfigured,
-            'results' => $this->test ? $this->results($this->test) : [],
+            'results' => $this->test ? self::results($this->test) : [],
             'tested' => (bool)$this->test,
         ];
     }
 
     /**
-     * The results of the test.
+     * The results of a test.
      *
      * @param connection_test $test
      * @return array[] verdicts, as data for the template
      */
-    private function results(connection_test $test): array {
+    public static function results(connection_test $test): array {
         if ($test->problem !== null) {
             return [(new verdict(verdict::ERROR, $test->problem))->export()];
         }
@@ -82,6 +83,6 @@ class connection_page implements \renderable, \templatable {
         }
         return array_map(function ($verdict) {
             return $verdict->export();
-        }, $results);
+        }, array_filter(array_merge($results, [verdict::on_start(status::read())])));
     }
 }

@@ -98,7 +98,7 @@ class preview_page implements \renderable, \templatable {
             $records = $preview->sends($kind) ? $preview->records($kind, $this->userid) : [];
             $names = self::course_names(array_column($records, 'courseid'));
             $kinds[] = [
-                'heading' => get_string('kinds_' . $kind, 'local_backend_sync'),
+                'heading' => get_string($kind === change::USER ? 'preview_account' : 'kinds_' . $kind, 'local_backend_sync'),
                 'total' => number_format($total),
                 'off' => !$preview->sends($kind),
                 'none' => $preview->sends($kind) && !$records,

@@ -63,9 +63,12 @@ class status_page implements \renderable, \templatable {
             'canmanage' => $this->canmanage,
             'configured' => $this->status->configured,
         ];
+        $reason = $this->status->outage['reason'] ?? '';
         return $actions + [
-            'isothersite' => ($this->status->outage['reason'] ?? '') === failure::OTHER_SITE,
-            'wentback' => ($this->status->outage['reason'] ?? '') === failure::WENT_BACK,
+            'isothersite' => $reason === failure::OTHER_SITE,
+            'wentback' => $reason === failure::WENT_BACK,
+            // Before somebody has said what happened, it could only fail.
+            'cansend' => $this->status->sending && !in_array($reason, [failure::OTHER_SITE, failure::WENT_BACK], true),
             'needsreset' => $this->status->needs_reset(),
             'verdict' => verdict::of($this->status, true)->export(),
             'testurl' => (new \moodle_url('/local/backend_sync/testconnection.php'))->out(false),
@@ -119,7 +122,7 @@ class status_page implements \renderable, \templatable {
         return [
             'sentence' => $words->sentence(),
             'rows' => $words->rows(),
-            'canstart' => $this->status->configured && !$words->is_underway(),
+            'canstart' => $this->status->sending && !$words->is_underway(),
             'asks' => $words->asks(),
         ];
     }

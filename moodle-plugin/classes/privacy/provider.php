@@ -220,7 +220,7 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
         // Rows that report a deletion stay until they are sent: without them, the backend would keep forever what Moodle has
         // deleted. They hold only ids.
         $DB->delete_records_select(outbox::TABLE, 'userid = ? AND event <> ?', [$userid, 'deleted']);
-        if ((new config())->is_configured()) {
+        if ((new config())->is_sending()) {
             // Enqueues every record that the backend holds, so that the sender checks whether it still exists. Moodle deletes
             // completions without an event, and only the rows that are deleted below know about them.
             $DB->execute("

@@ -44,7 +44,7 @@ class reconcile extends \core\task\scheduled_task {
     public function execute() {
         $memory = new database_memory();
         $state = (new backfill($memory))->state();
-        if (!(new config())->is_configured() || !$state) {
+        if (!(new config())->is_sending() || !$state) {
             mtrace('Nothing to compare: no full synchronisation has been started yet.');
         } else if ($memory->get(backfill::REQUEST)) {
             mtrace('An administrator\'s request comes first.');

@@ -227,7 +227,7 @@ final class parity_test extends \advanced_testcase {
         $this->assertFalse(parity_counts::is_equal($kinds['user']));
         $results = $this->backend->of('result');
         $this->assertSame(1, json_decode($results[0]['body'], true)['differing']);
-        $this->assertStringContainsString('1 records differ', (new parity_text(status::read()))->sentence());
+        $this->assertStringContainsString('1 record differs', (new parity_text(status::read()))->sentence());
     }
 
     /**

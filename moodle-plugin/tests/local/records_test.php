@@ -315,13 +315,17 @@ final class records_test extends \advanced_testcase {
             $ids = array_slice($DB->get_fieldset_select($table, 'id', '1 = 1 ORDER BY id DESC'), 0, 300);
             $records = new records(false);
             $counts = [];
+            // Within a transaction: beginning one of its own takes Moodle two statements on PostgreSQL and three on MariaDB.
+            $transaction = $DB->start_delegated_transaction();
             foreach ([10, 300] as $count) {
                 $reads = $DB->perf_get_reads();
                 $this->assertCount($count, $records->states($kind, array_slice($ids, 0, $count)), $kind);
                 $counts[] = $DB->perf_get_reads() - $reads;
             }
+            $transaction->allow_commit();
             $this->assertSame($counts[0], $counts[1], $kind);
-            $this->assertLessThanOrEqual(5, $counts[0], $kind);
+            // Three for grades; two for enrolments, of which one is a cursor of three statements on PostgreSQL.
+            $this->assertLessThanOrEqual(4, $counts[0], $kind);
         }
     }
 }

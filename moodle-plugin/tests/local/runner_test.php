@@ -23,6 +23,7 @@ use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\failure;
 use local_backend_sync\local\delivery\health;
 use local_backend_sync\local\delivery\report;
+use local_backend_sync\output\status_page;
 
 defined('MOODLE_INTERNAL') || die();
 
@@ -107,10 +108,12 @@ final class runner_test extends \advanced_testcase {
         $this->assertSame(failure::OTHER_SITE, $report->failure->reason);
         $this->assertSame('www.example.com/moodle', $report->failure->detail);
         $this->assertCount(1, site::rows());
+        $this->assertSame([false, true], $this->buttons());
 
         runner::accept_site();
         site::answer([site::handshake(), site::outcomes(1)]);
         $this->assertSame(1, runner::run(5, true)->sent);
+        $this->assertSame([true, false], $this->buttons());
         // With https instead of http it is the same site.
         $CFG->wwwroot = 'http://copy.college.example';
         $this->assertNull(runner::run(5, true)->failure);
@@ -119,6 +122,18 @@ final class runner_test extends \advanced_testcase {
         set_config('api_token', 'token-of-the-copy', 'local_backend_sync');
         site::answer([site::handshake()]);
         $this->assertNull(runner::run(5, true)->failure);
+    }
+
+    /**
+     * Which buttons the status page has: to send, and to say that the site has moved.
+     *
+     * @return bool[]
+     */
+    private function buttons(): array {
+        global $PAGE;
+        $PAGE->set_url('/local/backend_sync/status.php');
+        $data = (new status_page(status::read(), 0, true))->export_for_template($PAGE->get_renderer('core'));
+        return [$data['cansend'], $data['isothersite']];
     }
 
     /**
@@ -191,6 +206,21 @@ final class runner_test extends \advanced_testcase {
     }
 
     /**
+     * Until an administrator starts sending, no run sends anything, not even a handshake, and nothing is called a failure.
+     */
+    public function test_not_started(): void {
+        $this->getDataGenerator()->create_user();
+        set_config('sending', 0, 'local_backend_sync');
+        foreach ([false, true] as $force) {
+            $report = runner::run(5, $force);
+            $this->assertSame([failure::NOT_STARTED, 0], [$report->failure->reason, $report->requests]);
+        }
+        $this->assertSame([], $this->logged());
+        $this->assertNull(status::read()->outage);
+        $this->assertCount(1, site::rows());
+    }
+
+    /**
      * Live changes are sent first, then the backfill.
      */
     public function test_backfill(): void {
@@ -248,6 +278,18 @@ final class runner_test extends \advanced_testcase {
         site::answer(['body']);
         $response = (new moodle_http(1, 2))->request(self::NOBODY . '/x', [], null);
         $this->assertSame([200, 'body'], [$response->status, $response->body]);
+    }
+
+    /**
+     * Moodle's proxy is used, and told apart from the backend when it fails.
+     */
+    public function test_proxy(): void {
+        global $CFG;
+        $CFG->proxyhost = '127.0.0.1';
+        $CFG->proxyport = 1;
+        $this->assertSame(failure::PROXY, (new moodle_http(1, 2))->request('http://sync.invalid/x', [], null)->reason);
+        $CFG->proxybypass = '127.0.0.1';
+        $this->assertSame(failure::REFUSED, (new moodle_http(1, 2))->request(self::NOBODY . '/x', [], null)->reason);
     }
 
     /**

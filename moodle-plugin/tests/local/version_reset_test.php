@@ -221,7 +221,7 @@ final class version_reset_test extends \advanced_testcase {
         $cases = [
             [verdict::ERROR, '10 days behind', self::TEN_DAYS],
             [verdict::ERROR, '10 days ahead of', -self::TEN_DAYS],
-            [verdict::ERROR, 'refuses connections', null],
+            [verdict::ERROR, 'Nothing accepts connections', null],
         ];
         foreach ($cases as [$level, $words, $ahead]) {
             if ($ahead !== null) {

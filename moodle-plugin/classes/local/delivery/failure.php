@@ -28,6 +28,8 @@ namespace local_backend_sync\local\delivery;
 class failure extends \Exception {
     /** @var string the URL or the token is not set */
     const NOT_CONFIGURED = 'notconfigured';
+    /** @var string no administrator has started sending yet */
+    const NOT_STARTED = 'notstarted';
     /** @var string the stored token cannot be decrypted: Moodle's key for that is another one, or gone */
     const TOKEN_UNREADABLE = 'tokenunreadable';
     /** @var string the URL is malformed */
@@ -46,8 +48,16 @@ class failure extends \Exception {
     const CONNECT_TIMEOUT = 'connecttimeout';
     /** @var string no answer within the timeout */
     const TIMEOUT = 'timeout';
-    /** @var string no trusted TLS connection */
+    /** @var string no TLS at this port */
     const TLS = 'tls';
+    /** @var string the certificate is not valid today */
+    const TLS_EXPIRED = 'tlsexpired';
+    /** @var string the certificate is for another host name */
+    const TLS_NAME = 'tlsname';
+    /** @var string the certificate is signed by nobody whom this server trusts */
+    const TLS_UNTRUSTED = 'tlsuntrusted';
+    /** @var string the proxy in Moodle's settings makes no connection */
+    const PROXY = 'proxy';
     /** @var string Moodle's HTTP security blocks the address */
     const BLOCKED = 'blocked';
     /** @var string any other error of the connection */

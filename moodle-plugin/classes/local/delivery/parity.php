@@ -51,8 +51,8 @@ class parity {
     /** @var int ranges of one request; the backend reads 50,000 rows for one */
     const RANGES = 20;
     /**
-     * @var int records after which a run looks no further: what people do meanwhile waits for no more than that, a batch or two. After
-     *     an upgrade, a backend may know the digest of none of a million records
+     * @var int records after which a run looks no further: what people do meanwhile waits for no more than that, a batch or two.
+     *     After an upgrade, a backend may know the digest of none of a million records
      */
     const REPAIRS = 1000;
     /** @var float seconds after which a run starts no further request: live changes must not wait */

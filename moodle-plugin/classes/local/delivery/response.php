@@ -58,10 +58,14 @@ class response {
      * @param int $errno error number of libcurl
      * @param string $error message of libcurl
      * @param bool $connected the connection was established
+     * @param bool $proxied by a proxy
      * @return self
      */
-    public static function none(int $errno, string $error, bool $connected): self {
-        return new self(0, '', [], self::reason($errno, $connected), $error);
+    public static function none(int $errno, string $error, bool $connected, bool $proxied = false): self {
+        // A proxy that refuses is told in words only.
+        $isproxy = $proxied && ($errno === CURLE_COULDNT_CONNECT || strpos($error, 'CONNECT') !== false);
+        $reason = $isproxy ? failure::PROXY : self::reason($errno, $connected);
+        return new self(0, '', [], $reason === failure::TLS_UNTRUSTED ? self::certificate($error) : $reason, $error);
     }
 
     /**
@@ -74,21 +78,37 @@ class response {
     private static function reason(int $errno, bool $connected): string {
         switch ($errno) {
             case CURLE_COULDNT_RESOLVE_HOST:
-            case CURLE_COULDNT_RESOLVE_PROXY:
                 return failure::DNS;
+            case CURLE_COULDNT_RESOLVE_PROXY:
+                return failure::PROXY;
             case CURLE_COULDNT_CONNECT:
                 return failure::REFUSED;
             case CURLE_OPERATION_TIMEOUTED:
                 return $connected ? failure::TIMEOUT : failure::CONNECT_TIMEOUT;
             case CURLE_SSL_CONNECT_ERROR:
+                return failure::TLS;
             case CURLE_SSL_PEER_CERTIFICATE:
             case CURLE_SSL_CACERT:
             case CURLE_SSL_CERTPROBLEM:
             case CURLE_SSL_CACERT_BADFILE:
+            case 51: // What libcurl before 7.62 answers if the host name does not match.
             case 83: // CURLE_SSL_ISSUER_ERROR, which PHP does not define.
-                return failure::TLS;
+                return failure::TLS_UNTRUSTED;
             default:
                 return failure::NETWORK;
         }
+    }
+
+    /**
+     * What is wrong with a certificate. Only the words of libcurl and its TLS library tell.
+     *
+     * @param string $error
+     * @return string a constant of failure
+     */
+    private static function certificate(string $error): string {
+        if (preg_match('/expired|not yet valid/i', $error)) {
+            return failure::TLS_EXPIRED;
+        }
+        return preg_match('/subject|host ?name/i', $error) ? failure::TLS_NAME : failure::TLS_UNTRUSTED;
     }
 }

@@ -73,13 +73,32 @@ final class client_failure_test extends client_testcase {
         $body = '{"code":"some_code","detail":"In words."}';
         $cases = [
             'dns' => [response::none(CURLE_COULDNT_RESOLVE_HOST, 'no host', false), failure::DNS],
-            'proxy' => [response::none(CURLE_COULDNT_RESOLVE_PROXY, 'no proxy', false), failure::DNS],
+            'no proxy' => [response::none(CURLE_COULDNT_RESOLVE_PROXY, 'no proxy', false, true), failure::PROXY],
+            'proxy down' => [response::none(CURLE_COULDNT_CONNECT, 'refused', false, true), failure::PROXY],
+            'proxy refuses' => [
+                response::none(CURLE_RECV_ERROR, 'CONNECT tunnel failed, response 403', true, true), failure::PROXY,
+            ],
+            'old libcurl, proxy refuses' => [
+                response::none(CURLE_RECV_ERROR, 'Received HTTP code 407 from proxy after CONNECT', true, true), failure::PROXY,
+            ],
+            'reset behind a proxy' => [response::none(CURLE_RECV_ERROR, 'reset', true, true), failure::NETWORK],
             'refused' => [response::none(CURLE_COULDNT_CONNECT, 'refused', false), failure::REFUSED],
             'no connection' => [response::none(CURLE_OPERATION_TIMEOUTED, 'late', false), failure::CONNECT_TIMEOUT],
             'no answer' => [response::none(CURLE_OPERATION_TIMEOUTED, 'late', true), failure::TIMEOUT],
             'TLS handshake' => [response::none(CURLE_SSL_CONNECT_ERROR, 'tls', true), failure::TLS],
-            'certificate' => [response::none(60, 'certificate', true), failure::TLS],
-            'issuer' => [response::none(83, 'issuer', true), failure::TLS],
+            'certificate' => [response::none(60, 'SSL certificate problem: self-signed', true), failure::TLS_UNTRUSTED],
+            'issuer' => [response::none(83, 'issuer', true), failure::TLS_UNTRUSTED],
+            'no authorities' => [response::none(77, 'error setting certificate file', false), failure::TLS_UNTRUSTED],
+            'expired' => [response::none(60, 'SSL certificate problem: certificate has expired', true), failure::TLS_EXPIRED],
+            'too early' => [response::none(60, 'SSL certificate problem: it is not yet valid', true), failure::TLS_EXPIRED],
+            'another host' => [
+                response::none(60, "SSL: no alternative certificate subject name matches target host name 'x'", true),
+                failure::TLS_NAME,
+            ],
+            'another host, old libcurl' => [
+                response::none(51, "SSL: certificate subject name 'y' does not match target host name 'x'", true),
+                failure::TLS_NAME,
+            ],
             'reset' => [response::none(CURLE_RECV_ERROR, 'reset', true), failure::NETWORK],
             'half an answer' => [response::none(CURLE_PARTIAL_FILE, 'cut', true), failure::NETWORK],
             'blocked' => [new response(0, '', [], failure::BLOCKED, 'blocked'), failure::BLOCKED],
