@@ -1,0 +1,159 @@
+//! What the command line says of ordinary mistakes, word by word: what is wrong, and what to do.
+
+use std::{
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use super::{stderr, stdout};
+use crate::support::{Database, Server, events::user_event, server::run_with};
+
+on_both_databases!(a_token_in_the_place_of_another_kind_is_told);
+
+/// A mistake, and what is said. `FOLDER` stands for the folder that it is made in, `PORT` for a port where nobody listens, and
+/// `TAKEN` for one where somebody does.
+struct Mistake {
+    what: &'static str,
+    /// The file of settings, if there is one.
+    settings: Option<&'static str>,
+    arguments: &'static [&'static str],
+    code: i32,
+    said: &'static str,
+}
+
+const MISTAKES: &[Mistake] = &[
+    Mistake {
+        what: "a wrong port of PostgreSQL",
+        settings: Some("database_url = 'postgres://ann:pa55word@127.0.0.1:PORT/sync'"),
+        arguments: &["sync", "status"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "settings that cannot be read",
+        settings: None,
+        arguments: &["--config", "FOLDER", "sync", "status"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "settings that are not there",
+        settings: None,
+        arguments: &["--config", "FOLDER/missing.toml", "sync", "status"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "a database that is there and cannot be opened",
+        settings: None,
+        arguments: &["--database-url", "sqlite://FOLDER/folder", "serve"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "no database",
+        settings: None,
+        arguments: &["sync", "status"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "a word that is none of the choices",
+        settings: Some("[log]\nformat = 'jsn'"),
+        arguments: &["serve"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "an address without a port",
+        settings: Some("listen = 'localhost'"),
+        arguments: &["serve"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "a port in use",
+        settings: None,
+        arguments: &["serve", "--listen", "localhost:TAKEN"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "a key of the top below a section",
+        settings: Some("[zoho]\nclient_id = 'x'\nclient_secret = 'x'\nrefresh_token = 'x'\nlisten = '127.0.0.1:1'"),
+        arguments: &["serve"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "a key that is not known",
+        settings: Some("[ingest]\nqueue = 5"),
+        arguments: &["serve"],
+        code: 1,
+        said: "",
+    },
+    Mistake {
+        what: "a server that does not run",
+        settings: Some("listen = '127.0.0.1:PORT'"),
+        arguments: &["health"],
+        code: 1,
+        said: "",
+    },
+];
+
+fn run_in(folder: &Path, settings: Option<&str>, arguments: &[String]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backend-sync"));
+    command.env_clear().current_dir(folder).args(arguments);
+    if let Some(text) = settings {
+        let file = folder.join("settings.toml");
+        std::fs::write(&file, text).unwrap();
+        command.env("BACKEND_SYNC_CONFIG", file);
+    } else {
+        // The file of an installed package is not meant.
+        command.env("BACKEND_SYNC_CONFIG", "");
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn each_mistake_is_told_with_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = (taken.local_addr().unwrap().port().to_string(), taken);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    for Mistake { what, settings, arguments, code, said } in MISTAKES {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("folder")).unwrap();
+        let path = folder.path().display().to_string();
+        let filled = |text: &str| text.replace("FOLDER", &path).replace("PORT", &free).replace("TAKEN", &taken.0);
+        let arguments: Vec<String> = arguments.iter().map(|argument| filled(argument)).collect();
+        let begin = Instant::now();
+        let output = run_in(folder.path(), settings.map(filled).as_deref(), &arguments);
+        assert_eq!((output.status.code(), stdout(&output)), (Some(*code), String::new()), "{what}");
+        assert_eq!(stderr(&output), filled(said), "{what}");
+        assert!(begin.elapsed() < Duration::from_secs(4), "{what}: nothing is waited for");
+        let left = std::fs::read_dir(folder.path()).unwrap().count() - 1 - usize::from(settings.is_some());
+        assert_eq!(left, 0, "{what}: nothing is created");
+    }
+}
+
+async fn a_token_in_the_place_of_another_kind_is_told(database: Database) {
+    let server = Server::start(&database).await;
+    server.site().apply(&[user_event(1, "ann")]).await;
+    let detail = |answer: crate::support::Answer| answer.problem(401, "unauthorized")["detail"].clone();
+    let as_reader = server.reader_with(server.site_token()).get("/api/v1/users").await;
+    assert_eq!(
+        detail(as_reader),
+        ""
+    );
+    let as_site = server.site_with(server.api_token()).get("/api/v1/events/moodle/handshake").await;
+    assert_eq!(
+        detail(as_site),
+        ""
+    );
+    // What a terminal shows of a command that nobody can confirm.
+    let zoho = [("BACKEND_SYNC_ZOHO__CLIENT_ID", "x"), ("BACKEND_SYNC_ZOHO__CLIENT_SECRET", "x"), ("BACKEND_SYNC_ZOHO__REFRESH_TOKEN", "x")];
+    let asked = run_with(&database, &zoho, &["sync", "resync"]);
+    assert_eq!(stderr(&asked), "");
+    server.stop().await;
+}
