@@ -25,6 +25,9 @@ const ALERTS = `
 [alerts]
 console_url = "${CONSOLE_URL}"
 interval_seconds = 2
+[alerts.rules]
+disk_free_percent = 0
+disk_free_mib = 0
 [alerts.email.admins]
 host = "127.0.0.1"
 port = ${MAIL_PORT}
@@ -37,9 +40,13 @@ const browser = await Browser.start();
 const page = await browser.open();
 const main = page.locator('main');
 let clicks = 0;
+let commands = 0;
 
 /** What the person types into a terminal. */
-const run = (...words) => execFileSync(PROGRAM, [...words, '--config', SETTINGS], { encoding: 'utf8' });
+function run(...words) {
+    commands += 1;
+    return execFileSync(PROGRAM, [...words, '--config', SETTINGS], { encoding: 'utf8' });
+}
 
 async function click(role, name, within = main) {
     clicks += 1;
@@ -49,7 +56,7 @@ async function click(role, name, within = main) {
 /** The names in the list of what is still to be done. */
 async function toDo() {
     const list = main.getByRole('region', { name: 'Still to do' });
-    return await list.count() === 0 ? [] : list.locator('dt').allInnerTexts();
+    return await list.count() === 0 ? [] : list.locator('dt').allTextContents();
 }
 
 async function isDone(...names) {
@@ -87,7 +94,7 @@ async function connectMoodle() {
     await send(FIRST_SITE_TOKEN, 'course_created', course(2), course(3));
     await send(FIRST_SITE_TOKEN, 'user_created', ...people.map(user));
     await send(FIRST_SITE_TOKEN, 'user_enrolled', ...people.map(enrolment));
-    await reloadUntil(page, '/', text => /college sent|Zoho/.test(text) && !/has sent nothing yet/.test(text));
+    await reloadUntil(page, '/', text => !/has sent nothing yet/.test(text));
     await isDone('Moodle');
     say('Moodle has sent 42 records');
 }
@@ -130,4 +137,4 @@ try {
 }
 const seconds = (Date.now() - begin) / 1_000;
 assert.ok(clicks <= 5 && seconds < LONGEST, `${clicks} clicks, ${seconds} s`);
-say(`from the first start to synchronised: one link, ${clicks} clicks, 4 commands, ${seconds.toFixed(1)} s`);
+say(`from the first start to synchronised: one link, ${clicks} clicks, ${commands} commands, ${seconds.toFixed(1)} s`);

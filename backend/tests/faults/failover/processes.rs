@@ -69,7 +69,10 @@ impl Processes {
                 return Err(format!("a process ended with {status:?}").into());
             }
         }
-        Ok(())
+        match self.0.iter().flat_map(|process| process.server.exits()).next() {
+            Some(exit) => Err(format!("a process ended before: {exit:?}").into()),
+            None => Ok(()),
+        }
     }
 
     /// Starts another program in the places of those that were stopped.

@@ -4,11 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::stdout;
 use crate::support::{
-    Database, Server, ZohoSimulator,
-    browser::Browser,
-    events::user_event,
-    server::run_with,
-    wait::until,
+    Database, Server, ZohoSimulator, browser::Browser, events::user_event, server::run_with, wait::until,
 };
 
 on_both_databases!(what_is_done_leaves_the_list);

@@ -67,7 +67,8 @@ async fn what_changes_much_asks_first(database: Database) {
     // Nobody can be asked without a terminal.
     let output = run(&database, &["sync", "resync", "--no-wait"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()));
-    assert!(stderr(&output).contains("1 record would be delivered again") && stderr(&output).contains("--yes"));
+    let asks = "error: 1 record would be delivered again, which costs API credits; confirm with --yes\n";
+    assert_eq!(stderr(&output), asks);
 }
 
 /// Runs the program in a folder, with nothing but these settings.
