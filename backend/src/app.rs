@@ -41,7 +41,7 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Cannot listen on the address.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {error}{}", in_use(.error))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -54,6 +54,16 @@ pub enum AppError {
     /// Another failure of the operating system.
     #[error("the operating system: {0}")]
     Io(#[from] std::io::Error),
+}
+
+/// What to do when something listens there already.
+fn in_use(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            ". Another program listens there, perhaps Backend Sync itself: end it, or choose another address with --listen"
+        }
+        _ => "",
+    }
 }
 
 /// A server that listens but does not answer yet.
