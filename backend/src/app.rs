@@ -24,7 +24,9 @@ use crate::{
     reload::{LoadSettings, Reloader},
     retention::{Ages, Retention},
     server::{Patience, Server},
-    service_manager, statistics,
+    service_manager,
+    sign_in_links::SignInLinks,
+    statistics,
     store::{Longest, Readers, Store, StoreError},
     timekeeper::Timekeeper,
 };
@@ -39,7 +41,7 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Cannot listen on the address.
-    #[error("cannot listen on {address}: {error}")]
+    #[error("cannot listen on {address}: {error}{}", in_use(.error))]
     Listen {
         /// The address.
         address: SocketAddr,
@@ -52,6 +54,16 @@ pub enum AppError {
     /// Another failure of the operating system.
     #[error("the operating system: {0}")]
     Io(#[from] std::io::Error),
+}
+
+/// What to do when something listens there already.
+fn in_use(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            ". Another program listens there, perhaps Backend Sync itself: end it, or choose another address with --listen"
+        }
+        _ => "",
+    }
 }
 
 /// A server that listens but does not answer yet.
@@ -115,9 +127,17 @@ impl App {
         let grace = config.shutdown.grace();
         let due = Arc::clone(&committed);
         let reloader = Reloader { load, config, with, counters, due: committed, live, requests };
+        let (live, links) = (reading, SignInLinks::default());
         let context =
-            Context { store, ingest, health, tokens, activity, metrics, live: reading, reloading, due, clock, random };
+            Context { store, ingest, health, tokens, links, activity, metrics, live, reloading, due, clock, random };
         Ok(Self { server, context: Arc::new(context), writer, reloader, retention, timekeeper, grace })
+    }
+
+    /// The address of a link that signs in to the console once, for the holder of the API token with this hash.
+    pub fn sign_in_link(&self, token: &str) -> Result<String, getrandom::Error> {
+        let Context { links, clock, .. } = &*self.context;
+        let path = links.make(token.to_owned(), clock.now(), &mut getrandom::fill)?;
+        Ok(format!("http://{}{path}", self.address()))
     }
 
     /// The actual address, also when the configured port is 0.
@@ -126,12 +146,13 @@ impl App {
     }
 
     /// Serves until `stop` becomes true, then stops accepting, drains the queue, answers requests in progress, and
-    /// returns.
-    pub async fn run_until(self, mut stop: watch::Receiver<bool>) {
+    /// returns. Does the same by itself, and fails, when a newer program has migrated the database.
+    pub async fn run_until(self, stop: watch::Sender<bool>) -> Result<(), AppError> {
         let Self { server, context, writer, reloader, retention, timekeeper, grace } = self;
+        let (store, health) = (context.store.for_readers(Readers::Health), context.health.clone());
+        let monitor = tokio::spawn(HealthMonitor { store, health, stop: stop.clone() }.run());
+        let mut stop = stop.subscribe();
         let reports = service_manager::report(server.address(), Arc::clone(&context), stop.clone());
-        let watch = HealthMonitor { store: context.store.for_readers(Readers::Health), health: context.health.clone() };
-        let watch = tokio::spawn(watch.run(stop.clone()));
         let grades = tokio::spawn(writer.touch_grades(stop.clone()));
         let writer = tokio::spawn(writer.run());
         let outward = tokio::spawn(reloader.run(stop.clone()));
@@ -158,7 +179,7 @@ impl App {
         drop(context);
         server.run(endpoint, stopping, grace).await;
         // All connections are closed, and with them the entrances to the queue: the writer ends once it is empty.
-        let _ = tokio::join!(last_used, activity, reports, watch);
+        let (.., outgrown) = tokio::join!(last_used, activity, reports, monitor);
         for task in upkeep {
             let _ = task.await;
         }
@@ -177,6 +198,7 @@ impl App {
             tracing::warn!("the database connections did not close in time");
         }
         tracing::info!("stopped");
+        outgrown.ok().flatten().map_or(Ok(()), |error| Err(error.into()))
     }
 }
 

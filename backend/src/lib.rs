@@ -24,6 +24,7 @@
 //! - [`health`]: whether events can be stored, and whether writer and delivery make progress.
 //! - [`activity`]: counts what happens, by minute.
 //! - [`tokens`]: sites and tokens as people manage them.
+//! - [`sign_in_links`]: links that sign a person in to the console once.
 //! - [`telemetry`]: the log and the traces.
 //! - [`config`]: the settings, from the embedded default, a file, the environment and flags.
 //! - [`store`]: the database, and the only place with SQL.
@@ -66,6 +67,7 @@ pub mod retention;
 pub mod secret;
 pub mod server;
 pub mod service_manager;
+pub mod sign_in_links;
 pub mod statistics;
 pub mod store;
 pub mod telemetry;

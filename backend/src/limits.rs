@@ -225,6 +225,9 @@ pub const CREDITS_CHECK: Duration = Duration::from_secs(15 * 60);
 /// The interval at which activity counts are saved: charts are by minute, so ten seconds behind is current.
 pub const ACTIVITY_INTERVAL: Duration = Duration::from_secs(10);
 
+/// The time for which a link signs in to the console: enough to read what the first start prints.
+pub const SIGN_IN_LINK: Duration = Duration::from_secs(15 * 60);
+
 /// The time for which a person stays signed in to the console: a working day.
 pub const CONSOLE_SESSION: Duration = Duration::from_secs(12 * 60 * 60);
 

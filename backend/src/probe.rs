@@ -31,6 +31,13 @@ pub enum ProbeError {
     Status(String),
 }
 
+impl ProbeError {
+    /// Nobody listens there.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Connection(error) if error.kind() == ErrorKind::ConnectionRefused)
+    }
+}
+
 /// Requests `path` from the server that listens on `address`, and expects 200 within `time`.
 pub async fn answers(address: SocketAddr, path: &str, time: Duration) -> Result<(), ProbeError> {
     let status = tokio::time::timeout(time, status(reachable(address), path)).await;

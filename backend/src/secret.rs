@@ -14,6 +14,8 @@ pub enum TokenKind {
     Api,
     /// Kept in the browser of a person signed in to the console.
     Console,
+    /// In a link that signs in to the console once.
+    Link,
 }
 
 /// Random bytes in a token.
@@ -28,16 +30,17 @@ impl TokenKind {
             Self::Site => "bss_",
             Self::Api => "bsa_",
             Self::Console => "bsc_",
+            Self::Link => "bsl_",
         }
     }
 
     /// The kind of what may be a token, by its prefix.
     pub fn of(token: &str) -> Option<Self> {
-        [Self::Site, Self::Api, Self::Console].into_iter().find(|kind| token.starts_with(kind.prefix()))
+        [Self::Site, Self::Api, Self::Console, Self::Link].into_iter().find(|kind| token.starts_with(kind.prefix()))
     }
 }
 
-/// Creates a token: `bss_` (site), `bsa_` (API) or `bsc_` (console) and 160 random bits in hexadecimal.
+/// Creates a token: `bss_` (site), `bsa_` (API), `bsc_` (console) or `bsl_` (link) and 160 random bits in hexadecimal.
 pub fn new_token(kind: TokenKind, randomness: Randomness<'_>) -> Result<String, getrandom::Error> {
     let mut bytes = [0; TOKEN_RANDOM_BYTES];
     randomness(&mut bytes)?;

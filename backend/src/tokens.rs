@@ -5,7 +5,7 @@ use crate::{
     clock::Timestamp,
     model::SiteName,
     secret::{self, TokenKind},
-    store::{NewToken, Scope, Site, Store, StoreError, TokenSummary},
+    store::{NewToken, Scope, Site, SiteKeys, Store, StoreError, TokenSummary},
 };
 
 /// A source of randomness, passed in; `Send`, so that a console page can hold it across an await.
@@ -36,16 +36,19 @@ pub enum TokenError {
     /// There is no such site.
     #[error("there is no site called {0}")]
     NoSite(String),
-    /// The site has records, whose keys contain its name.
+    /// Zoho has or may have records of the site, whose keys contain its name.
     #[error(
-        "{site} has {records} records, and its name is part of each one's key: here, in Zoho, and wherever other systems keep keys. A site \
-         can be renamed before its first event only. To begin again under another name: site add, and connect Moodle with its token"
+        "Zoho has or may have {} of the {} records of {site}, under keys such as {site}:3. Under another name they would not be known \
+         again where the key alone tells whose they are: after a lost answer, and after a restore of an older backup. Then each would be \
+         created a second time. So a site can be renamed until its first delivery only, and nothing was changed. The name shows in keys \
+         alone: keep it. Where it must be another one, begin anew: a new database, and in Zoho first clear the contacts' field of \
+         the key and delete the other records that have such keys", keys.delivered, keys.here
     )]
-    HasRecords {
+    IsDelivered {
         /// The site.
         site: String,
-        /// How many records it has.
-        records: u64,
+        /// How many records have its name in their keys.
+        keys: SiteKeys,
     },
     /// The API token's name is taken.
     #[error("a token called {0} already exists")]
@@ -61,14 +64,27 @@ pub enum TokenError {
     Store(#[from] StoreError),
 }
 
-/// Renames a site that has no records yet.
-pub async fn rename_site(store: &Store, name: &str, new: &SiteName) -> Result<(), TokenError> {
-    let site = store.site(name).await?.ok_or_else(|| TokenError::NoSite(name.to_owned()))?;
+/// How many records would get other keys if the site were renamed; fails if it cannot be.
+pub async fn preview_rename(store: &Store, name: &str, new: &SiteName) -> Result<SiteKeys, TokenError> {
+    let site = find_site(store, name).await?;
     if store.site(new.as_str()).await?.is_some() {
         return Err(TokenError::SiteExists(new.to_string()));
     }
-    let renamed = store.rename_site(&site, new).await?;
-    renamed.map_err(|records| TokenError::HasRecords { site: name.to_owned(), records })
+    undelivered(name, store.site_keys(&site).await?)
+}
+
+/// Renames a site of which no destination has anything.
+pub async fn rename_site(store: &Store, name: &str, new: &SiteName) -> Result<(), TokenError> {
+    preview_rename(store, name, new).await?;
+    let site = find_site(store, name).await?;
+    undelivered(name, store.rename_site(&site, new).await?).map(drop)
+}
+
+fn undelivered(site: &str, keys: SiteKeys) -> Result<SiteKeys, TokenError> {
+    match keys.delivered {
+        0 => Ok(keys),
+        _ => Err(TokenError::IsDelivered { site: site.to_owned(), keys }),
+    }
 }
 
 /// Adds a site and creates its first site token. The token is returned and stored nowhere.

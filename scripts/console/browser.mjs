@@ -31,13 +31,25 @@ export class Browser {
         Object.assign(this, { browser, context }, options);
         /** Everything that went wrong. */
         this.faults = [];
+        /** A refusal that is to come. */
+        this.expected = null;
         context.setDefaultTimeout(PATIENCE);
+    }
+
+    /** From now on, this answer of this address is no fault. */
+    expects(status, address) {
+        this.expected = { status: String(status), url: this.url + address };
+    }
+
+    isExpected(text, url) {
+        return this.expected !== null && text.includes(this.expected.status) && url === this.expected.url;
     }
 
     async open() {
         const page = await this.context.newPage();
         page.on('console', message => {
-            if (['error', 'warning'].includes(message.type())) this.faults.push(`${page.url()}: ${message.text()}`);
+            const isFault = ['error', 'warning'].includes(message.type());
+            if (isFault && !this.isExpected(message.text(), message.location().url)) this.faults.push(`${page.url()}: ${message.text()}`);
         });
         page.on('pageerror', error => this.faults.push(`${page.url()}: ${error.message}`));
         page.on('request', request => {
@@ -45,7 +57,8 @@ export class Browser {
             if (!url.startsWith(`${this.url}/`) && !url.startsWith('data:')) this.faults.push(`leaves the host: ${url}`);
         });
         page.on('response', response => {
-            if (response.status() >= 400) this.faults.push(`${response.status()} for ${response.url()}`);
+            const isFault = response.status() >= 400 && !this.isExpected(String(response.status()), response.url());
+            if (isFault) this.faults.push(`${response.status()} for ${response.url()}`);
         });
         return page;
     }

@@ -1,36 +1,41 @@
 // An operator's walk through every page. Called by scripts/console-test.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { Browser, PATIENCE } from './browser.mjs';
+import * as hands from './hands.mjs';
+import { CONSOLE_URL, mail, say } from './hands.mjs';
 
-const { CONSOLE_TOKEN, CONSOLE_URL, MAILS, ZOHO_URL } = process.env;
+const { CONSOLE_LINK, CONSOLE_TOKEN, ZOHO_URL } = process.env;
 
 /** The site's, from the step that makes it. */
 let siteToken;
-let sequence = 0;
 
 const browser = await Browser.start({ url: CONSOLE_URL });
 const page = await browser.open();
 const main = page.locator('main');
 
-const say = words => console.log(`  ${words}`);
-const go = async address => {
-    await page.goto(CONSOLE_URL + address);
-    await page.locator('h1').waitFor();
-};
+const go = address => hands.go(page, address);
 /** Waits until the page shows this text; pages that refresh themselves may take a while. */
 const shows = words => main.getByText(words).first().waitFor();
 /** Reloads a page until it shows this text. */
-const reloadUntil = async (address, words) => {
-    const end = Date.now() + PATIENCE;
-    while (Date.now() < end) {
-        await go(address);
-        if (words.test(await main.innerText())) return;
-        await page.waitForTimeout(500);
-    }
-    assert.match(await main.innerText(), words);
-};
+const reloadUntil = (address, words) => hands.reloadUntil(page, address, text => words.test(text));
+const send = (type, ...data) => hands.send(siteToken, type, ...data);
+
+/** The link that the demo prints signs in once, and stays nowhere. */
+async function signInByLink() {
+    await page.goto(CONSOLE_LINK);
+    await page.waitForURL(`${CONSOLE_URL}/`);
+    await page.locator('h1').waitFor();
+    await page.goto(CONSOLE_LINK);
+    await page.waitForURL(`${CONSOLE_URL}/`);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.waitForURL(`${CONSOLE_URL}/sign-in`);
+    browser.expects(401, '/sign-in');
+    await page.goto(CONSOLE_LINK);
+    await page.getByText('This link was used already').waitFor();
+    assert.equal(page.url(), `${CONSOLE_URL}/sign-in`, 'the secret is not in the address any more');
+    say('the printed link signs in once; whoever is signed in may follow it again, nobody else');
+}
 
 async function signIn() {
     await page.goto(`${CONSOLE_URL}/people`);
@@ -118,19 +123,6 @@ async function retryWhatFailed() {
     await shows(/Retrying 1 record now/);
     await reloadUntil('/records/user:college:28', /2 contacts in Zoho have this e-mail/);
     say('the failed record is retried from its group');
-}
-
-/** The newest mail with such a subject. */
-async function mail(subject) {
-    const end = Date.now() + PATIENCE;
-    let mails = [];
-    while (Date.now() < end) {
-        mails = readFileSync(MAILS, 'utf8').split('\n').filter(Boolean).map(line => JSON.parse(line));
-        const found = mails.findLast(mail => subject.test(mail.subject));
-        if (found) return found;
-        await page.waitForTimeout(200);
-    }
-    throw new Error(`no mail with ${subject} among: ${mails.map(({ subject }) => subject).join(' | ')}`);
 }
 
 /** An alert's mail is opened. One link leads to the person, whose contacts are doubled in Zoho: one is deleted there. */
@@ -225,17 +217,6 @@ async function mapping() {
     say('the mapping is compared with Zoho, and a changed one is tried');
 }
 
-/** What the plugin would send. */
-async function send(type, ...data) {
-    const time = Math.floor(Date.now() / 1_000);
-    const events = data.map(data => ({ id: crypto.randomUUID(), type, time, sequence: ++sequence, data }));
-    const headers = { 'X-Moodle-Token': siteToken, 'Content-Type': 'application/json' };
-    const body = JSON.stringify({ events });
-    const answer = await fetch(`${CONSOLE_URL}/api/v1/events/moodle/batch`, { method: 'POST', headers, body });
-    const { outcomes } = await answer.json();
-    assert.deepEqual(outcomes.filter(({ outcome }) => outcome === 'rejected'), []);
-}
-
 /** Somebody registers with the address of a person whom admissions know: a person looks, agrees, and takes it back. */
 async function inbox() {
     const email = 'newcomer@example.org';
@@ -302,7 +283,7 @@ async function signOut() {
 }
 
 const steps = [
-    signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, approveAhead, retryWhatFailed, fromMailToRemedy, logs,
+    signInByLink, signIn, overview, whyIsAGradeParked, findAPerson, acknowledgeAnAlert, approveAhead, retryWhatFailed, fromMailToRemedy, logs,
     tokens, mapping, inbox, brake, signOut,
 ];
 try {

@@ -121,7 +121,7 @@ fn refused(token: &str, wanted: TokenKind) -> Problem {
             "This is a site token (bss_…), with which Moodle sends. An API token (bsa_…) belongs here: backend-sync token add NAME \
              makes one."
         }
-        (Some(_), _) => "This is the secret of a console session (bsc_…), not a token.",
+        (Some(_), _) => "This is a secret of the console (bsc_…, bsl_…), not a token.",
     };
     Problem::with_detail(Code::Unauthorized, detail)
 }

@@ -58,6 +58,7 @@ use crate::{
     live::{Live, Reloading},
     metrics::{Counters, Metrics},
     random::Random,
+    sign_in_links::SignInLinks,
     store::{Readers, Store},
     zoho::destination::Zoho,
 };
@@ -76,6 +77,8 @@ pub struct Context {
     pub health: Health,
     /// The site tokens, cached.
     pub tokens: Arc<SiteTokens>,
+    /// Links that sign in to the console once.
+    pub links: SignInLinks,
     /// Activity counts, for charts.
     pub activity: Tally,
     /// Metrics for Prometheus.

@@ -4,6 +4,7 @@ mod alerts;
 mod backup;
 mod clock;
 mod copy_database;
+mod database;
 mod demo;
 mod doctor;
 mod erase;
@@ -28,6 +29,7 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
+use database::{open, open_or_create, unopened};
 use rustix::process::Signal;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -41,9 +43,8 @@ use crate::{
     model::SiteName,
     probe::ProbeError,
     secret::{self, TokenKind},
-    store::{Opened, Reapplied, Store, StoreError, TokenSummary, backup::BackupError, copy::CopyError},
+    store::{DatabaseUrl, StoreError, TokenSummary, backup::BackupError, copy::CopyError},
     telemetry::TelemetryError,
-    timekeeper,
     tokens::{Lifetime, TokenError},
     views::UNNAMED_SITE,
     zoho::client::CallError,
@@ -167,6 +168,8 @@ enum CliError {
     Telemetry(#[from] TelemetryError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("cannot reach {url}: {error}. {}", .error.cause().in_words().2)]
+    Unreachable { url: Box<DatabaseUrl>, error: StoreError },
     #[error("{} ({})", .0.cause().sentence(), .0)]
     TakesNoEvents(StoreError),
     #[error(transparent)]
@@ -206,7 +209,7 @@ enum CliError {
     /// The command worked, but something is wrong with the delivery.
     #[error("{0}")]
     Delivery(String),
-    #[error("the server at {address} is not ready: {error}")]
+    #[error("the server at {address} is not ready: {error}{}", if .error.is_refused() { ". Is it running?" } else { "" })]
     NotReady { address: SocketAddr, error: ProbeError },
     #[error("{} failed", counted(*.0 as u64, "check"))]
     Unhealthy(usize),
@@ -306,54 +309,6 @@ fn confirm(yes: bool, consequence: &str, question: &str) -> Result<bool, CliErro
         return Err(CliError::Usage(format!("{consequence}; confirm with --yes")));
     }
     Ok(matches!(ask(&format!("{question} [y/N]"))?.trim(), "y" | "Y" | "yes"))
-}
-
-/// Opens the database, which must be there and up to date: whoever stands in the wrong folder must not be shown a new,
-/// empty one.
-async fn open(config: &Config, clock: &Clock) -> Result<Store, CliError> {
-    let store = Store::open_existing(&config.database_url).await?;
-    prepare(&store, clock).await?;
-    Ok(store)
-}
-
-/// Opens the database; creates it if there is none, and applies migrations.
-async fn open_or_create(config: &Config, clock: &Clock) -> Result<Store, CliError> {
-    let (store, opened) = Store::open(&config.database_url, config.no_database).await?;
-    match opened {
-        Opened::Unchanged => {}
-        Opened::Created => tracing::info!(database = %config.database_url, "created a new database"),
-        Opened::Migrated(applied) => tracing::info!(database = %config.database_url, applied, "applied migrations"),
-    }
-    prepare(&store, clock).await?;
-    Ok(store)
-}
-
-/// Sets the clock by the database, because servers compare the times written here with theirs.
-async fn prepare(store: &Store, clock: &Clock) -> Result<(), CliError> {
-    timekeeper::set_clock(store, clock).await?;
-    reapply_register(store, clock).await
-}
-
-/// Lets a database that is older than its register learn what that holds.
-async fn reapply_register(store: &Store, clock: &Clock) -> Result<(), CliError> {
-    let done = store.reapply_register(clock.now()).await?;
-    let Reapplied { noticed, erased, requested, lifted, revoked, decided } = done;
-    if noticed {
-        tracing::warn!(
-            "the database is older than its register says: it was restored from a backup, and begins a new life"
-        );
-    }
-    if done.is_anything() {
-        tracing::warn!(
-            erased,
-            requested,
-            lifted,
-            revoked,
-            decided,
-            "what an older database did not know was applied again from the register"
-        );
-    }
-    Ok(())
 }
 
 /// A new token and its hash.

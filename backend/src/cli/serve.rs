@@ -2,7 +2,6 @@
 
 use std::{
     io::Write,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
@@ -11,8 +10,9 @@ use tempfile::NamedTempFile;
 use super::{CliError, make_token, open_or_create, print};
 use crate::{
     app::{self, App, AppError},
-    clock::Clock,
+    clock::{Clock, judge::duration_in_words as in_words},
     config::Config,
+    limits::SIGN_IN_LINK,
     model::SiteName,
     reload::LoadSettings,
     secret::TokenKind,
@@ -34,25 +34,24 @@ pub(super) async fn run(
     store.try_write(true).await.map_err(CliError::TakesNoEvents)?;
     // Before anyone learns that it serves: from then on a signal stops it gracefully.
     let stop = app::stop_signals().map_err(AppError::from)?;
-    let stopping = stop.subscribe();
     let app = App::build(server, config.clone(), again, store.clone(), clock.clone()).await?;
-    welcome(&store, app.address(), (&site, first_tokens.as_deref()), &clock).await?;
+    welcome(&store, &app, (&site, first_tokens.as_deref()), &clock).await?;
     tracing::info!(address = %app.address(), database = %config.database_url, version = env!("CARGO_PKG_VERSION"), "serving");
     if config.zoho.is_none() {
         tracing::info!(
             "no destination is configured: records are stored but not delivered; see the section [zoho] of backend-sync config"
         );
     }
-    app.run_until(stopping).await;
+    let served = app.run_until(stop).await;
     telemetry.end(config.shutdown.grace()).await;
-    Ok(())
+    Ok(served?)
 }
 
 /// On the first start, creates a site with a site token, and an API token, and shows both once: on standard output or
 /// in `file`.
 async fn welcome(
     store: &Store,
-    address: SocketAddr,
+    app: &App,
     (name, file): (&SiteName, Option<&Path>),
     clock: &Clock,
 ) -> Result<(), CliError> {
@@ -68,14 +67,23 @@ async fn welcome(
     let prepared = file.map(prepare).transpose()?;
     let (site_token, site_hash) = make_token(TokenKind::Site)?;
     let (api_token, api_hash) = make_token(TokenKind::Api)?;
-    if !store.add_first(name, site_hash, FIRST_TOKEN, api_hash, clock.now()).await? {
+    if !store.add_first(name, site_hash, FIRST_TOKEN, api_hash.clone(), clock.now()).await? {
         return Ok(());
     }
+    let address = app.address();
+    let console = match file {
+        None => {
+            format!("{}\n\x20   (signs you in once, within {})", app.sign_in_link(&api_hash)?, in_words(SIGN_IN_LINK))
+        }
+        // It may be read much later.
+        Some(_) => format!("http://{address}/\n\x20   (sign in with the API token)"),
+    };
     let text = format!(
-        "\nThis is the first start. Save these two tokens; they are not shown again.\n\n\
-         Open the console first: http://{address}/, and sign in with the API token. It says what is still to be done.\n\n\
+        "\nThis is the first start. Open the console first, which says what is still to be done:\n\
+         \x20   {console}\n\n\
+         Save these two tokens; they are not shown again.\n\n\
          The site is called {name}; its name becomes part of every record's key. To choose another one before the first\n\
-         event: backend-sync site rename {name} NAME\n\n\
+         delivery to Zoho: backend-sync site rename {name} NAME\n\n\
          In Moodle, under Site administration > Plugins > Local plugins > Backend Sync:\n\
          \x20   Backend API URL   http://{address}\n\
          \x20   Site token        {site_token}\n\n\

@@ -3,10 +3,11 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{CliError, Validity, open, or_never, print, token_state};
+use super::{CliError, Validity, confirm, counted, open, or_never, print, token_state};
 use crate::{
     clock::Clock,
     config::Config,
+    live::read_mapping,
     model::SiteName,
     store::{Site, Store},
     tokens::{self, TokenError},
@@ -16,7 +17,7 @@ use crate::{
 pub(super) enum SiteCommand {
     /// Add a Moodle site and print its site token, which is not shown again
     Add {
-        /// Name of the site: a-z, 0-9 and -. It is part of every record's id, so it is for good from the first event on
+        /// Name of the site: a-z, 0-9 and -. It is part of every record's id, so it is for good from the first delivery on
         name: SiteName,
         /// Address of the Moodle, for links
         #[arg(long, value_name = "URL")]
@@ -27,12 +28,17 @@ pub(super) enum SiteCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Give a site another name, before its first event: later, the name is in every key, here and in Zoho
+    /// Give a site another name, until its first delivery to Zoho: from then on the name is in keys there
+    ///
+    /// Shows first what would change, and asks if the site has records already.
     Rename {
         /// Name of the site
         name: String,
         /// The new name: a-z, 0-9 and -
         new: SiteName,
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
     },
     /// List the sites and their site tokens
     List {
@@ -76,10 +82,7 @@ pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> 
             let token = tokens::add_site(&store, &name, wwwroot, lifetime, &mut getrandom::fill).await?;
             show_token(name.as_str(), &token, json)
         }
-        SiteCommand::Rename { name, new } => match tokens::rename_site(&store, &name, &new).await {
-            Ok(()) => print(format_args!("{name} is called {new} from now on. Its site tokens stay valid.")),
-            Err(error) => Err(with_hint(error)),
-        },
+        SiteCommand::Rename { name, new, yes } => rename(&config, &store, (&name, &new), yes).await,
         SiteCommand::List { json } => list(&store, clock, json).await,
         SiteCommand::RotateToken { name, validity, json } => {
             let token = tokens::rotate(&store, &name, validity.from(clock.now()), &mut getrandom::fill).await;
@@ -97,6 +100,43 @@ pub(super) async fn run(config: Config, command: SiteCommand, clock: &Clock) -> 
     };
     store.close().await;
     result
+}
+
+/// Shows what another name would change, here and in Zoho, and gives it to the site.
+async fn rename(config: &Config, store: &Store, (name, new): (&str, &SiteName), yes: bool) -> Result<(), CliError> {
+    let keys = tokens::preview_rename(store, name, new).await.map_err(with_hint)?;
+    let records = counted(keys.here, "record");
+    if keys.here > 0 {
+        print(format_args!(
+            "{name} would be called {new}.\n\
+             Here:    {records} would have keys such as {new}:3 instead of {name}:3. Whoever reads the API and keeps keys reads \
+             everything again.\n\
+             Zoho:    nothing would change: it has no record of {name} yet.\n\
+             Moodle:  the site tokens stay valid. The plugin notices the name and sends everything again, which changes nothing here."
+        ))?;
+    }
+    if let Some(file) = mapping_that_names(config, name)? {
+        print(format_args!("Mapping: {file} names {name}:…, which must become {new}:…"))?;
+    }
+    let question = format!("Rename {name} to {new}?");
+    if keys.here > 0 && !confirm(yes, &format!("{records} would have other keys"), &question)? {
+        return print("Nothing was changed.");
+    }
+    tokens::rename_site(store, name, new).await.map_err(with_hint)?;
+    print(format_args!("{name} is called {new} from now on. Its site tokens stay valid."))?;
+    if keys.here > 0 {
+        print("Make a backup now: those from before have the old name.")?;
+    }
+    Ok(())
+}
+
+/// The mapping file, if it names records of this site.
+fn mapping_that_names(config: &Config, site: &str) -> Result<Option<String>, CliError> {
+    let Some((zoho, file)) = config.zoho.as_ref().and_then(|zoho| Some((zoho, zoho.mapping.as_ref()?))) else {
+        return Ok(None);
+    };
+    let names_it = read_mapping(zoho)?.text().contains(&format!("\"{site}:"));
+    Ok(names_it.then(|| file.display().to_string()))
 }
 
 async fn find(store: &Store, name: &str) -> Result<Site, CliError> {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf, absolute},
 };
 
@@ -36,6 +37,9 @@ pub fn find(named: Option<PathBuf>) -> Option<PathBuf> {
 pub(super) fn read(file: &Path) -> Result<(config::Config, bool), ConfigError> {
     let unreadable = |error| ConfigError::Unreadable { path: file.to_owned(), error };
     fs::File::open(file).map_err(unreadable)?;
+    if file.is_dir() {
+        return Err(unreadable(ErrorKind::IsADirectory.into()));
+    }
     let folder = absolute(file).map_err(unreadable)?.parent().map(Path::to_owned).unwrap_or_default();
     let settings = config::Config::builder().add_source(File::from(file).format(FileFormat::Toml)).build()?;
     let mut resolved = config::Config::builder().add_source(settings.clone());
@@ -52,4 +56,15 @@ pub(super) fn read(file: &Path) -> Result<(config::Config, bool), ConfigError> {
     }
     let secrets = SECRETS.iter().any(|key| settings.get::<config::Value>(key).is_ok()) || url.contains('@');
     Ok((resolved.build()?, secrets))
+}
+
+/// What to do about a file that cannot be read.
+pub(super) fn advice(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "They belong to the service's user: run this as that user (with the packages, sudo backend-sync-admin), or name another \
+             file with --config"
+        }
+        _ => "Name the right file with --config",
+    }
 }

@@ -250,10 +250,7 @@ pub enum ConfigError {
     #[error("the configuration is wrong: {0}{hint}", hint = misplaced(.0))]
     Invalid(#[from] config::ConfigError),
     /// The file cannot be read.
-    #[error(
-        "cannot read the settings in {}: {error}. They belong to the service's user: run this as that user (with the packages, sudo \
-         backend-sync-admin), or name another file with --config", path.display()
-    )]
+    #[error("cannot read the settings in {}: {error}. {}", path.display(), file::advice(.error))]
     Unreadable {
         /// The file.
         path: PathBuf,

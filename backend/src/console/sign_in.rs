@@ -53,12 +53,20 @@ pub(super) async fn sign_in(
     cookies: &CookieJar,
     Form(SignInForm { token, next }): Form<SignInForm>,
 ) -> Result<Response, PageError> {
-    let next = safe(next);
+    let (next, token) = (safe(next), token.trim());
+    let is_link = TokenKind::of(token) == Some(TokenKind::Link);
     let now = context.clock.now();
-    let Some(token) = find(&context, token.trim()).await? else {
-        let error = Some(
-            "This token is unknown, revoked or expired. API tokens begin with bsa_; a site token (bss_) does not open the console.",
-        );
+    let Some(token) = find(&context, token).await? else {
+        if is_link && session::find(request).await?.is_some() {
+            // Somebody who is signed in followed it again.
+            return Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, next).into_response());
+        }
+        let error = Some(match is_link {
+            true => "This link was used already, or is too old. Sign in with an API token.",
+            false => {
+                "This token is unknown, revoked or expired. API tokens begin with bsa_; a site token (bss_) does not open the console."
+            }
+        });
         let html = SignInPage { version: FINGERPRINT.as_str(), next, error }.render()?;
         let mut response = Html(html).into_response();
         response.set_status(StatusCode::UNAUTHORIZED);
@@ -88,12 +96,18 @@ pub(super) async fn sign_out(
     Ok(StatusCode::SEE_OTHER.with_header(header::LOCATION, "/sign-in").into_response())
 }
 
-async fn find(context: &Context, token: &str) -> Result<Option<Token>, PageError> {
-    if token.len() > limits::TOKEN_BYTES {
+/// The API token that this is, or that a link with this secret stands for.
+async fn find(context: &Context, secret: &str) -> Result<Option<Token>, PageError> {
+    if secret.len() > limits::TOKEN_BYTES {
         return Ok(None);
     }
-    let hash = secret::hash(token);
-    let found = context.store.token(&hash, context.clock.now()).await?;
+    let now = context.clock.now();
+    let hash = match TokenKind::of(secret) {
+        Some(TokenKind::Link) => context.links.take(secret, now),
+        _ => Some(secret::hash(secret)),
+    };
+    let Some(hash) = hash else { return Ok(None) };
+    let found = context.store.token(&hash, now).await?;
     Ok(found.filter(|token| token.scope != Scope::Ingest && secret::same_hash(&token.hash, &hash)))
 }
 

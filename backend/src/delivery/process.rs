@@ -51,7 +51,7 @@ impl Process {
                 destination = D::NAME,
                 delivers = first.place,
                 "⏸ this process delivers nothing, because its mapping is not the one that is delivered by; give all processes the \
-                 same mapping file and restart those that have another one"
+                 same mapping file, and let those that have another one read it again"
             ),
             (None, Some(_)) => tracing::info!(destination = D::NAME, "▶ this process's mapping is delivered by now"),
             _ => {}

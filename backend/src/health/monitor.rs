@@ -3,32 +3,45 @@
 use tokio::sync::watch;
 
 use super::Health;
-use crate::{limits, store::Store};
+use crate::{
+    limits,
+    store::{Store, StoreError},
+};
 
-/// Regularly tests whether the database accepts events, and still holds those it accepted.
+/// Regularly tests whether the database accepts events, still holds those it accepted, and is one that this program knows.
 pub struct HealthMonitor {
     /// The database.
     pub store: Store,
     /// The health to update.
     pub health: Health,
+    /// Becomes true when the server stops.
+    pub stop: watch::Sender<bool>,
 }
 
 impl HealthMonitor {
-    /// Checks until `stop` becomes true.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Checks until the server stops. Stops it once a newer program has migrated the database, and returns that.
+    pub async fn run(self) -> Option<StoreError> {
+        let mut stop = self.stop.subscribe();
         while !*stop.borrow() {
-            tokio::select! {
-                () = self.check() => {}
-                _ = stop.changed() => return,
+            let outgrown = tokio::select! {
+                outgrown = self.check() => outgrown,
+                _ = stop.changed() => return None,
+            };
+            if let Some(error) = outgrown {
+                tracing::error!(%error, "this process ends, because it is older than its database");
+                self.stop.send_replace(true);
+                return Some(error);
             }
             tokio::select! {
                 () = tokio::time::sleep(limits::HEALTH_INTERVAL) => {}
                 _ = stop.changed() => {}
             }
         }
+        None
     }
 
-    async fn check(&self) {
+    /// Returns why this program must not go on.
+    async fn check(&self) -> Option<StoreError> {
         // Requests with events test the same.
         if self.health.is_write_test_due(limits::WRITE_CHECK_INTERVAL) {
             self.health.try_write(&self.store).await;
@@ -46,5 +59,10 @@ impl HealthMonitor {
                 tracing::warn!(task, seconds = time.as_secs(), "a task makes no progress");
             }
         }
+        // A few rows, whatever the load: no batch waits for it.
+        self.store.outgrown().await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "could not look for migrations of a newer program");
+            None
+        })
     }
 }

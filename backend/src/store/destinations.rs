@@ -10,6 +10,7 @@ use super::{
     Conservation, Hold, ItemRow, StoreError,
     connection::connect::Store,
     entity::destination::{self, Column},
+    sql::{execute, query},
 };
 use crate::{clock::Timestamp, model::ItemState};
 
@@ -75,7 +76,27 @@ fn with_holds(select: Select<destination::Entity>) -> Selector<SelectModel<Row>>
     select.expr_as(held, "held").into_model()
 }
 
+/// The row of `counters` that says when a destination was last found to fit its mapping.
+fn checked(destination: &str) -> String {
+    format!("{destination}_checked_at")
+}
+
 impl Store {
+    /// Stores that the destination was compared with its mapping, and fits.
+    pub async fn save_check(&self, destination: &str, at: Timestamp) -> Result<(), StoreError> {
+        let sql =
+            "INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        execute(&self.write, sql, vec![checked(destination).into(), at.0.into()]).await?;
+        Ok(())
+    }
+
+    /// When the destination was last compared with its mapping, and fitted.
+    pub async fn last_check(&self, destination: &str) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT value FROM counters WHERE name = ?";
+        let rows = query(&self.read, sql, vec![checked(destination).into()]).await?;
+        rows.first().map(|row| Ok(Timestamp(row.try_get("", "value")?))).transpose()
+    }
+
     /// Whether each record has its item for this destination: not before [`Store::add_destination`] is done.
     pub(super) async fn has_all_items(&self, name: &str) -> Result<bool, StoreError> {
         let known = destination::Entity::find_by_id(name).one(&self.read).await?;

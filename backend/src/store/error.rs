@@ -9,11 +9,19 @@ use crate::secret::hidden;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database cannot be reached, is busy, full or broken: the same call may succeed later.
-    #[error("the database is not available: {}", hidden(.0))]
+    #[error("the database is not available: {}", words(.0))]
     Unavailable(#[source] DbErr),
     /// The database rejected these rows: the same call will fail again.
-    #[error("the database refused the data: {}", hidden(.0))]
+    #[error("the database refused the data: {}", words(.0))]
     Refused(#[source] DbErr),
+}
+
+/// The text of an error, which is ours if it is of no driver.
+fn words(error: &DbErr) -> String {
+    match error {
+        DbErr::Custom(text) => text.clone(),
+        error => hidden(error),
+    }
 }
 
 impl From<DbErr> for StoreError {

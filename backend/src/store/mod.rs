@@ -75,7 +75,7 @@ pub use processes::DeliveryProcess;
 pub use read::{GradeWithItem, StoredChange};
 pub use search::logs::{AttemptFilter, Log, LogPage, LogPlace};
 pub use search::people::FoundPerson;
-pub use sites::{NewToken, Scope, Site, SiteSummary, Token, TokenSummary};
+pub use sites::{NewToken, Scope, Site, SiteKeys, SiteSummary, Token, TokenSummary};
 pub use sync_items::{
     About, Attempt, AttemptRow, Attention, Claimed, Conservation, Counts, Edges, ItemFilter, ItemRow, PersonRecord,
     Reader, Reading, Reservation, Reserved, Settled, SettledState, TakeOverRefusal, TimelineAttempt, TimelineOrder,

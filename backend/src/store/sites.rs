@@ -1,8 +1,8 @@
 //! Sites and tokens.
 
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
-    QueryOrder, sea_query::Expr,
+    ActiveModelTrait, ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr,
 };
 
 use super::{
@@ -111,6 +111,24 @@ pub struct TokenSummary {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What bears a site's name in its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteKeys {
+    /// Records here.
+    pub here: u64,
+    /// Of those, how many a destination has, or may have: also if an answer was lost.
+    pub delivered: u64,
+}
+
+async fn site_keys(connection: &impl ConnectionTrait, site: &Site) -> Result<SiteKeys, StoreError> {
+    let here = "SELECT count(*) AS count FROM changes WHERE site_id = ?";
+    let delivered = "SELECT count(*) AS count FROM sync_items i WHERE site_id = ? AND (remote_id IS NOT NULL OR attempts > 0 \
+                     OR state = 'in_flight' OR EXISTS (SELECT 1 FROM sync_attempts a WHERE a.site_id = i.site_id \
+                     AND a.kind = i.kind AND a.moodle_id = i.moodle_id))";
+    let here = count(connection, here, vec![site.id.into()]).await?;
+    Ok(SiteKeys { here, delivered: count(connection, delivered, vec![site.id.into()]).await? })
+}
+
 fn site_row(name: &SiteName, wwwroot: Option<String>, now: Timestamp) -> site::ActiveModel {
     site::ActiveModel {
         name: Set(name.to_string()),
@@ -147,20 +165,34 @@ impl Store {
         Ok(Some(Site { id: row.id, name: row.name }))
     }
 
-    /// Gives a site of which nothing is stored yet another name. Returns how many of its records keep it from that: their
-    /// keys contain the name, here and at destinations.
-    pub async fn rename_site(&self, site: &Site, name: &SiteName) -> Result<Result<(), u64>, StoreError> {
-        // Under the writers' lock: no event of the site arrives meanwhile.
+    /// How many records have the name of a site in their keys.
+    pub async fn site_keys(&self, site: &Site) -> Result<SiteKeys, StoreError> {
+        site_keys(&self.read.patient(), site).await
+    }
+
+    /// Gives a site another name, unless a destination has or may have a record of it. Returns how many have the name in
+    /// their keys.
+    pub async fn rename_site(&self, site: &Site, name: &SiteName) -> Result<SiteKeys, StoreError> {
+        // Under the writers' lock, and that of the items: no event of the site arrives meanwhile, and none is delivered.
         let (transaction, _) = self.begin_write(0).await?;
-        let records = "SELECT count(*) AS count FROM changes WHERE site_id = ?";
-        let records = count(transaction.connection(), records, vec![site.id.into()]).await?;
-        if records > 0 {
-            return Ok(Err(records));
+        let connection = transaction.connection();
+        if self.backend() == DbBackend::Postgres {
+            let items =
+                "SELECT 1 FROM sync_items WHERE site_id = ? ORDER BY destination, site_id, kind, moodle_id FOR UPDATE";
+            count(connection, &format!("SELECT count(*) AS count FROM ({items}) held"), vec![site.id.into()]).await?;
+        }
+        let keys = site_keys(connection, site).await?;
+        if keys.delivered > 0 {
+            return Ok(keys);
         }
         let sql = "UPDATE sites SET name = ? WHERE id = ?";
-        execute(transaction.connection(), sql, vec![name.as_str().into(), site.id.into()]).await?;
+        execute(connection, sql, vec![name.as_str().into(), site.id.into()]).await?;
+        // The subject of its activity: see [`crate::store::Activity`].
+        let subject = |name: &str| format!("site:{name}").into();
+        let sql = "UPDATE activity SET subject = ? WHERE subject = ?";
+        execute(connection, sql, vec![subject(name.as_str()), subject(&site.name)]).await?;
         transaction.commit().await?;
-        Ok(Ok(()))
+        Ok(keys)
     }
 
     /// The site of that name.

@@ -71,11 +71,11 @@ pub(crate) async fn first_day(
     store: &Store,
     now: Timestamp,
 ) -> Result<Vec<FirstDayStep>, StoreError> {
-    let mut steps = sites(store, now).await?;
     let destination = store.destination(Zoho::NAME).await?.filter(|_| settings.has_zoho);
     let counts = store.item_counts(Zoho::NAME).await?;
     let delivered = counts.iter().any(|counts| counts.state == ItemState::Synced && counts.count > 0);
-    steps.push(zoho(destination.as_ref(), delivered));
+    let mut steps = sites(store, settings.has_zoho && !delivered, now).await?;
+    steps.push(zoho(destination.as_ref(), delivered, store.last_check(Zoho::NAME).await?));
     let heard = store.channel_states().await?.iter().any(|channel| channel.last_success_at.is_some());
     steps.push(alerts(settings, heard));
     steps.push(backup(settings.backup_missed, store, now).await?);
@@ -83,7 +83,8 @@ pub(crate) async fn first_day(
     Ok(steps)
 }
 
-async fn sites(store: &Store, now: Timestamp) -> Result<Vec<FirstDayStep>, StoreError> {
+/// `awaits_delivery`: Zoho is connected, and has nothing yet.
+async fn sites(store: &Store, awaits_delivery: bool, now: Timestamp) -> Result<Vec<FirstDayStep>, StoreError> {
     let mut sites = Vec::new();
     for site in store.sites().await? {
         let last = store.last_activity(&activity::subject_site(&site.name)).await?;
@@ -92,10 +93,10 @@ async fn sites(store: &Store, now: Timestamp) -> Result<Vec<FirstDayStep>, Store
     let names: Vec<&str> = sites.iter().map(|(name, _)| name.as_str()).collect();
     let step = if sites.is_empty() {
         FirstDayStep::open("site", "There is none. Name your Moodle: backend-sync site add NAME.")
-    } else if sites.iter().any(|(name, last)| name == UNNAMED_SITE && last.is_none()) {
+    } else if sites.iter().any(|(name, last)| name == UNNAMED_SITE && (last.is_none() || awaits_delivery)) {
         let text = format!(
-            "A site is called {UNNAMED_SITE}, because nobody named it, and the name becomes part of each key in Zoho. Before its first \
-             event: backend-sync site rename {UNNAMED_SITE} NAME."
+            "A site is called {UNNAMED_SITE}, because nobody named it, and the name becomes part of each key in Zoho. Until the first \
+             delivery, this changes it: backend-sync site rename {UNNAMED_SITE} NAME."
         );
         FirstDayStep::open("site", text)
     } else {
@@ -125,7 +126,7 @@ fn moodle(name: &str, last: Option<Timestamp>, now: Timestamp) -> FirstDayStep {
     }
 }
 
-fn zoho(destination: Option<&DestinationSummary>, delivered: bool) -> FirstDayStep {
+fn zoho(destination: Option<&DestinationSummary>, delivered: bool, checked: Option<Timestamp>) -> FirstDayStep {
     match destination {
         None => FirstDayStep::open(
             "Zoho",
@@ -134,12 +135,27 @@ fn zoho(destination: Option<&DestinationSummary>, delivered: bool) -> FirstDaySt
         Some(DestinationSummary { pause: Some(pause), .. }) => {
             FirstDayStep::open("Zoho", format!("The delivery is paused: {}", pause.reason))
         }
-        Some(_) if delivered => FirstDayStep::done("Zoho", "has taken records"),
-        Some(_) => FirstDayStep::open(
-            "Zoho",
-            "Nothing has been delivered yet. backend-sync zoho check compares the mapping with your organisation, zoho setup creates what \
-             it lacks, and zoho check --deep tries it with records made up for that.",
-        ),
+        Some(_) => match (delivered, checked.map(Timestamp::to_rfc3339)) {
+            (true, Some(at)) => {
+                FirstDayStep::done("Zoho", format!("has taken records; the mapping was last found to fit at {at}"))
+            }
+            (true, None) => FirstDayStep::open(
+                "Zoho",
+                "It takes records, but nobody has compared the mapping with your organisation: backend-sync zoho check, or Mapping in \
+                 the console.",
+            ),
+            (false, Some(at)) => FirstDayStep::open(
+                "Zoho",
+                format!(
+                    "Nothing has been delivered yet. The mapping was found to fit at {at}; records go there as Moodle sends them."
+                ),
+            ),
+            (false, None) => FirstDayStep::open(
+                "Zoho",
+                "Nothing has been delivered yet. backend-sync zoho check compares the mapping with your organisation, zoho setup creates \
+                 what it lacks, and zoho check --deep tries it with records made up for that.",
+            ),
+        },
     }
 }
 

@@ -77,6 +77,9 @@ struct Arguments {
     /// or this one
     #[arg(long, value_name = "SCENARIO", value_enum, num_args = 0..)]
     failover: Option<Vec<Scenario>>,
+    /// Instead: two processes of this older program on a PostgreSQL are upgraded to the server, while senders send
+    #[arg(long, value_name = "FILE")]
+    upgrade: Option<PathBuf>,
     /// List the faults and exit
     #[arg(long)]
     list: bool,
@@ -100,9 +103,10 @@ fn main() -> ExitCode {
         Err(error) => return failed(&error),
     };
     let run = async {
-        match &arguments.failover {
-            Some(scenarios) => failover::run(&arguments.server, scenarios).await,
-            None => runner::run(arguments.into()).await,
+        match (&arguments.upgrade, &arguments.failover) {
+            (Some(older), _) => failover::run_upgrade(older, &arguments.server).await,
+            (None, Some(scenarios)) => failover::run(&arguments.server, scenarios).await,
+            (None, None) => runner::run(arguments.into()).await,
         }
     };
     match runtime.block_on(run) {

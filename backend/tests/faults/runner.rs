@@ -61,6 +61,7 @@ impl From<Arguments> for Options {
             server,
             list,
             failover: _,
+            upgrade: _,
             _run: _,
             own_namespaces,
         } = arguments;

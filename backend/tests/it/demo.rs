@@ -115,6 +115,10 @@ async fn a_term_ends_as_planned() {
 async fn what_is_repaired_goes_on_and_ctrl_c_leaves_nothing_behind() {
     let mut demo = Demo::start(&[]);
     demo.wait_for("Ctrl-C ends them.").await;
+    let printed = demo.printed();
+    let first = printed.split("http://").nth(1).unwrap();
+    assert!(first.contains("/sign-in#bsl_") && demo.place("console").contains("/sign-in#bsl_"), "{printed}");
+    assert!(!std::fs::read_to_string(demo.place("log")).unwrap().contains("bsl_"), "the link is in no log");
     let http = http_client();
     let zoho = demo.place("Zoho's records");
     let state: Value = serde_json::from_str(&http.get(&zoho).send().await.unwrap().text().await.unwrap()).unwrap();

@@ -1,4 +1,7 @@
-//! A database of an earlier version, in which two items wrote one record in Zoho.
+//! Databases of other versions: an earlier one, in which two items wrote one record in Zoho; and a newer one, below processes
+//! that do not know it.
+
+use std::time::Instant;
 
 use backend_sync_migration::{Migrator, MigratorTrait};
 use serde_json::json;
@@ -6,13 +9,16 @@ use serde_json::json;
 use crate::{
     delivery::{assert_conserved, item, rest, start},
     support::{
-        Database, ZohoSimulator,
+        Database, Server, ZohoSimulator,
         events::{at, course, enrolment, grade, user},
+        load::{LastUser, Load},
+        random::Random,
         server::run,
+        wait::SOON,
     },
 };
 
-on_both_databases!(doubles_are_told_apart,);
+on_both_databases!(doubles_are_told_apart, older_processes_end_when_a_newer_program_has_migrated);
 
 /// Migrations before the one that allows one writer per remote record.
 const BEFORE: usize = 12;
@@ -60,4 +66,36 @@ async fn doubles_are_told_apart(database: Database) {
     }
     assert_eq!(zoho.records("Contacts").await.len(), 2);
     server.stop().await;
+}
+
+/// What a newer program leaves behind.
+const NEWER: &str = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000099_hover', 0)";
+
+async fn older_processes_end_when_a_newer_program_has_migrated(database: Database) {
+    let mut random = Random::announced("a newer program migrates below two processes");
+    let last_user = LastUser::default();
+    let mut servers: [Server; 2] = Server::start_together(&database).await;
+    let loads = servers.each_ref().map(|server| Load::start(server, &mut random, &last_user));
+    for load in &loads {
+        load.warm_up().await;
+    }
+    let begin = Instant::now();
+    database.execute(NEWER).await;
+    for server in &mut servers {
+        let status = server.wait(SOON).await.expect("it notices, says so and ends");
+        assert_eq!(status.code(), Some(1), "{}", server.log());
+        let log = server.log();
+        for words in ["it is older than its database", "m20991231_000099_hover", "\"message\":\"stopped\"", "\nerror: "]
+        {
+            assert!(log.contains(words), "{words}: {log}");
+        }
+    }
+    eprintln!("both ended within {:?}", begin.elapsed());
+    for load in loads {
+        let sent = load.end().await;
+        for answer in &sent.refused {
+            answer.problem(503, "draining");
+        }
+        sent.assert_stored(&database, 0).await;
+    }
 }

@@ -14,8 +14,8 @@ use crate::{
     store::DeliveryProcess,
 };
 
-/// How long processes may have different mappings: while one after the other is restarted.
-const RESTARTS: Duration = Duration::from_secs(2 * 60);
+/// How long processes may have different mappings: while one after the other reads a new one.
+const CHANGES: Duration = Duration::from_secs(2 * 60);
 
 /// Judges the living processes of a destination, of which the first one delivers.
 pub(in crate::alerts) fn other_mapping(
@@ -26,7 +26,7 @@ pub(in crate::alerts) fn other_mapping(
     let (first, others) = living.split_first()?;
     let waiting: Vec<&DeliveryProcess> = others.iter().filter(|other| other.mapping != first.mapping).collect();
     let since = waiting.iter().map(|other| other.since).min()?;
-    if now.since(since) <= RESTARTS {
+    if now.since(since) <= CHANGES {
         return None;
     }
     let places: Vec<&str> = waiting.iter().map(|other| other.place.as_str()).collect();
@@ -36,8 +36,8 @@ pub(in crate::alerts) fn other_mapping(
     let title = format!("{deliver} nothing to {name}: another mapping");
     let message = format!(
         "{} {verb} delivered nothing to {name} since {}, because the mapping there is another one than that of {}, which \
-         delivers. Give all processes the same mapping file, and restart those that have the wrong one: those that wait, or, if \
-         theirs is the new one, the others.",
+         delivers. Give all processes the same mapping file, and let those that have the wrong one read it again (systemctl \
+         reload backend-sync): those that wait, or, if theirs is the new one, the others.",
         places.join(", "),
         when(since),
         first.place
@@ -50,7 +50,7 @@ pub(in crate::alerts) fn other_mapping(
 mod tests {
     use std::time::Duration;
 
-    use super::{RESTARTS, other_mapping};
+    use super::{CHANGES, other_mapping};
     use crate::{clock::Timestamp, store::DeliveryProcess};
 
     #[test]
@@ -63,11 +63,11 @@ mod tests {
             since: start,
         };
         let living = [process("one", "a"), process("two", "a"), process("three", "b")];
-        let late = start.after(RESTARTS + Duration::from_secs(1));
+        let late = start.after(CHANGES + Duration::from_secs(1));
         let found = other_mapping("zoho", &living, late).unwrap();
         assert!(found.message.starts_with("three has delivered nothing to Zoho since"), "{}", found.message);
         assert!(found.message.contains("that of one, which delivers"), "{}", found.message);
-        assert!(other_mapping("zoho", &living, start).is_none(), "they may be being restarted");
+        assert!(other_mapping("zoho", &living, start).is_none(), "they may be reading it");
         assert!(other_mapping("zoho", &living[..2], late).is_none());
         assert!(other_mapping("zoho", &[], late).is_none());
     }

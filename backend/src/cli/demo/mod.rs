@@ -21,7 +21,7 @@ use crate::{
     limits,
     live::{LiveError, read_mapping},
     model::{Effect, SiteName},
-    secret::TokenKind,
+    secret::{self, TokenKind},
     store::{BrakeDecision, Store},
     telemetry,
 };
@@ -80,9 +80,11 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
     let app = bind(&config, arguments.listen, &folder, &store, &clock).await?;
     let backend_url = format!("http://{}", app.address());
     let (site_token, api_token) = add_tokens(&store, &clock).await?;
+    let console = app.sign_in_link(&secret::hash(&api_token))?;
     approve_adoptions(&store, contacts.len(), &clock).await?;
     show::places(&show::Places {
         folder: &folder,
+        console: &console,
         backend: &backend_url,
         zoho: &zoho_url,
         token: &api_token,
@@ -91,7 +93,7 @@ pub(super) async fn run(arguments: DemoArguments, clock: Clock) -> Result<(), Cl
         pace: arguments.pace,
     })?;
     let mut stopped = stop.subscribe();
-    let mut server = tokio::spawn(app.run_until(stop.subscribe()));
+    let mut server = tokio::spawn(app.run_until(stop.clone()));
     let story = Story {
         plugin: Plugin::new(http, &backend_url, site_token),
         mapping: read_mapping(section)?,

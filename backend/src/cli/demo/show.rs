@@ -3,10 +3,12 @@
 use super::{Folder, SITE};
 use crate::{
     cli::{CliError, print},
+    clock::judge::duration_in_words,
     demo::{
         term::WEEKS,
         verdict::{Group, Snapshot},
     },
+    limits,
     model::ItemState,
 };
 
@@ -16,6 +18,8 @@ const WIDTH: usize = 110;
 /// What the introduction prints.
 pub(super) struct Places<'a> {
     pub(super) folder: &'a Folder,
+    /// A link that signs in to the console once.
+    pub(super) console: &'a str,
     pub(super) backend: &'a str,
     pub(super) zoho: &'a str,
     pub(super) token: &'a str,
@@ -31,13 +35,16 @@ pub(super) fn program() -> String {
 }
 
 pub(super) fn places(places: &Places<'_>) -> Result<(), CliError> {
-    let Places { folder, backend, zoho, token, student, events, pace } = places;
+    let Places { folder, console, backend, zoho, token, student, events, pace } = places;
     let (program, config) = (program(), folder.config());
     let (path, log, config) = (folder.path().display(), folder.log(), config.display());
     let lifetime = if folder.is_temporary() { "removed at the end; --keep FOLDER keeps it" } else { "kept" };
     let pace = if *pace == 0 { "as fast as possible".to_owned() } else { format!("in about {pace} seconds") };
+    let time = duration_in_words(limits::SIGN_IN_LINK);
     print(format_args!(
         "The demo: the events of a college's Moodle, this backend, and a simulated Zoho CRM, in one process.\n\n\
+         Open the console: this link signs you in once, within {time}; later, sign in with the API token.\n\
+         \x20 console          {console}\n\n\
          \x20 Swagger UI       {backend}/docs   (press Authorize and paste the API token)\n\
          \x20 API token        {token}\n\
          \x20 Zoho's records   {zoho}/__sim/state\n\

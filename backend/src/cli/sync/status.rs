@@ -54,7 +54,7 @@ fn print_status(found: &DestinationView) -> Result<(), CliError> {
     for WaitingProcess { place, since } in &found.waiting_processes {
         print(format_args!(
             "WAITING since {since}: {place} has another mapping file than the one that delivers. Give all processes the same \
-             file and restart those with the wrong one."
+             file, and let those with the wrong one read it again: systemctl reload backend-sync."
         ))?;
     }
     if let Some(slow) = &found.slow {

@@ -2,13 +2,14 @@
 
 use super::client;
 use crate::{
-    cli::{CliError, print},
+    cli::{CliError, open, print},
     clock::Clock,
-    config,
+    config::{self, Config},
+    delivery::Destination as _,
     live::read_mapping,
     zoho::{
         client::{Attempt, CallError, Client},
-        destination::read_modules,
+        destination::{Zoho, read_modules},
         mapping::{Mapping, ModuleMapping},
         rehearsal::{Weight, rehearse},
         setup::{
@@ -39,13 +40,13 @@ impl CheckLines {
     }
 }
 
-pub(super) async fn run(config: &config::Zoho, deep: bool, clock: &Clock) -> Result<(), CliError> {
+pub(super) async fn run(config: &Config, zoho: &config::Zoho, deep: bool, clock: &Clock) -> Result<(), CliError> {
     let mut lines = CheckLines::default();
-    let client = client(config, clock)?;
-    let mapping = match read_mapping(config) {
+    let client = client(zoho, clock)?;
+    let mapping = match read_mapping(zoho) {
         Ok(mapping) => {
             let file =
-                config.mapping.as_ref().map_or_else(|| "the default".to_owned(), |path| path.display().to_string());
+                zoho.mapping.as_ref().map_or_else(|| "the default".to_owned(), |path| path.display().to_string());
             lines.ok("mapping", file)?;
             Some(mapping)
         }
@@ -65,7 +66,22 @@ pub(super) async fn run(config: &config::Zoho, deep: bool, clock: &Clock) -> Res
             Err(error) => lines.failed("fields", lacking(&error, "read fields", "ZohoCRM.settings.fields.READ"))?,
         }
     }
-    if lines.failed == 0 { Ok(()) } else { Err(CliError::Unhealthy(lines.failed)) }
+    if lines.failed > 0 {
+        return Err(CliError::Unhealthy(lines.failed));
+    }
+    match note(config, clock).await {
+        Ok(()) => Ok(()),
+        // It needs no database, so it works before the first start of the server.
+        Err(error) => lines.print("note", "doctor", format_args!("does not learn that all is well: {error}")),
+    }
+}
+
+/// Stores that all is well, for the list of the first day.
+async fn note(config: &Config, clock: &Clock) -> Result<(), CliError> {
+    let store = open(config, clock).await?;
+    let saved = store.save_check(Zoho::NAME, clock.now()).await;
+    store.close().await;
+    Ok(saved?)
 }
 
 /// Whether the credentials suffice for more checks.

@@ -52,7 +52,10 @@ pub(super) async fn run(
             let authorities = load().map(|config| config.authorities).unwrap_or_default();
             connect::run(arguments, authorities, clock).await
         }
-        ZohoCommand::Check { deep } => check::run(&section(&load()?)?, deep, clock).await,
+        ZohoCommand::Check { deep } => {
+            let config = load()?;
+            check::run(&config, &section(&config)?, deep, clock).await
+        }
         ZohoCommand::Setup { yes } => {
             let config = load()?;
             setup::run(&config, &section(&config)?, yes, clock).await

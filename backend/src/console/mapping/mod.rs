@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     api::Context,
+    delivery::Destination as _,
     limits,
     model::Kind,
     zoho::{destination::Zoho, mapping::Mapping},
@@ -92,7 +93,11 @@ pub(super) async fn page(who: SignedIn, context: Data<&Arc<Context>>) -> Result<
 pub(super) async fn check(who: Operator, context: Data<&Arc<Context>>) -> Result<Html<String>, PageError> {
     let zoho = context.zoho().ok_or(PageError::NotFound)?;
     let mut html = MappingPage::new(&SignedIn(who.0), &context);
-    html.checked = Some(CheckResult::new(zoho.findings().await));
+    let checked = CheckResult::new(zoho.findings().await);
+    if checked.fits() {
+        context.store.save_check(Zoho::NAME, context.clock.now()).await?;
+    }
+    html.checked = Some(checked);
     Ok(Html(html.render()?))
 }
 

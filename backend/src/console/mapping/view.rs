@@ -60,6 +60,11 @@ impl CheckResult {
             Err(failure) => Self::Unavailable(failure_in_words(failure)),
         }
     }
+
+    /// Nothing must be fixed.
+    pub(super) fn fits(&self) -> bool {
+        matches!(self, Self::Findings(findings) if findings.iter().all(|finding| finding.severity != Severity::Error))
+    }
 }
 
 /// The CSS class and the word for a finding's severity.

@@ -73,7 +73,7 @@ impl From<TokenError> for PageError {
             TokenError::NameTaken(name) => {
                 Self::Bad(format!("The API token {name} already exists; choose another name."))
             }
-            error @ TokenError::HasRecords { .. } => Self::Bad(error.to_string()),
+            error @ TokenError::IsDelivered { .. } => Self::Bad(error.to_string()),
             TokenError::Randomness(_) => Self::Internal,
         }
     }

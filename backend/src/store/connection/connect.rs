@@ -70,7 +70,7 @@ impl Store {
 
     async fn connect_sqlite(url: &DatabaseUrl, path: &Path) -> Result<Self, StoreError> {
         let cannot = |error: std::io::Error| unavailable(format!("cannot open {}: {error}", path.display()));
-        let file = Arc::new(File::new(path).map_err(cannot)?);
+        let file = Arc::new(File::new(path).and_then(|file| readable(path).map(|()| file)).map_err(cannot)?);
         let write = connect_to_new(path, &file).await?;
         let options = sqlite_options(path, Access::Read);
         let read = Pool::sqlite(options, Seats::ALL + 1, Arc::clone(&file), limits::READ_TIME).await?;
@@ -130,6 +130,14 @@ impl Store {
 /// An error of our own after which the same call may succeed later.
 pub(in crate::store) fn unavailable(what: impl Into<String>) -> StoreError {
     StoreError::Unavailable(DbErr::Custom(what.into()))
+}
+
+/// Says why a file cannot be read, which SQLite does not. Opens nothing: to close it would end SQLite's locks.
+fn readable(path: &Path) -> Result<(), std::io::Error> {
+    if path.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(rustix::fs::access(path, rustix::fs::Access::READ_OK)?)
 }
 
 /// Creates the file of a SQLite database and its folder. It will hold personal data, so only its owner may access it;

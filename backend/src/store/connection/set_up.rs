@@ -252,6 +252,12 @@ impl Store {
         Ok(self.schema_difference().await?.unknown)
     }
 
+    /// Why this program must not work on the database: a newer one has migrated it, perhaps while this one runs.
+    pub async fn outgrown(&self) -> Result<Option<StoreError>, StoreError> {
+        let unknown = self.unknown_migrations().await?;
+        Ok((!unknown.is_empty()).then(|| unavailable(newer(&self.url, &unknown))))
+    }
+
     /// What the schema lacks; fails if this program does not know the schema.
     async fn known_schema(&self) -> Result<SchemaDifference, StoreError> {
         let difference = self.schema_difference().await?;

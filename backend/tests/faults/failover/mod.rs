@@ -1,9 +1,10 @@
 //! The failover: two PostgreSQL servers in synchronous replication and three processes of the product. Events answered
 //! 200 are on the standby too, whatever happens to the primary, and all processes work again soon after the standby was
-//! promoted.
+//! promoted. And the upgrade, of two processes.
 
 mod kept;
 mod processes;
+mod upgrade;
 
 use std::{
     fmt,
@@ -13,11 +14,16 @@ use std::{
 
 use clap::ValueEnum;
 
+pub(crate) use upgrade::run as run_upgrade;
+
 use self::{kept::Kept, processes::Processes};
 use crate::{
     Failed,
     postgres::{Cluster, Host, Parts, Programs},
 };
+
+/// The number of processes in a failover.
+const PROCESSES: usize = 3;
 
 /// The goal for all processes to store events again after the promotion; only reported.
 const GOAL: Duration = Duration::from_secs(15);
@@ -84,7 +90,7 @@ impl Scenario {
             cluster.primary.sql().execute("ALTER ROLE sync SET statement_timeout = '500ms'").await?;
         }
         cluster.set_up(program)?;
-        let processes = Processes::start(program, &cluster.url()).await?;
+        let processes = Processes::start(PROCESSES, program, &cluster.url()).await?;
         let mut findings = Findings(Vec::new());
         match self {
             Self::Killed | Self::Vanished | Self::HostVanished => {

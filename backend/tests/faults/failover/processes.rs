@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use rustix::process::Signal;
 
 use crate::{
@@ -18,9 +19,6 @@ use crate::{
     server::{Server, Settings},
     support::random::Random,
 };
-
-/// The number of processes, each with four senders.
-const PROCESSES: usize = 3;
 
 /// Requests answered by each before anything happens.
 const WARM: usize = 25;
@@ -40,13 +38,13 @@ pub(crate) struct Process {
 pub(crate) struct Processes(pub(crate) Vec<Process>);
 
 impl Processes {
-    /// Starts them on the database at `url`, and the senders. Returns when each has answered some requests.
-    pub(crate) async fn start(program: &Path, url: &str) -> Result<Self, Failed> {
-        let first = start_server(program, url)?;
+    /// Starts so many on the database at `url`, each with four senders. Returns when each has answered some requests.
+    pub(crate) async fn start(count: usize, program: &Path, url: &str) -> Result<Self, Failed> {
+        let first = start_server(program, url, free_address()?);
         let token = until("the first start prints a token", async || first.printed_word("bss_")).await?;
         let mut servers = vec![first];
-        for _ in 1..PROCESSES {
-            servers.push(start_server(program, url)?);
+        for _ in 1..count {
+            servers.push(start_server(program, url, free_address()?));
         }
         let mut random = Random::from_seed(getrandom::u64()?);
         let processes = servers.into_iter().map(|server| {
@@ -61,6 +59,39 @@ impl Processes {
         })
         .await?;
         Ok(processes)
+    }
+
+    /// Stops all processes; their senders go on.
+    pub(crate) async fn stop(&self) -> Result<(), Failed> {
+        for stopped in join_all(self.0.iter().map(|process| process.server.stop(Signal::TERM))).await {
+            let (_, status) = stopped?;
+            if !status.is_some_and(|status| status.success()) {
+                return Err(format!("a process ended with {status:?}").into());
+            }
+        }
+        match self.0.iter().flat_map(|process| process.server.exits()).next() {
+            Some(exit) => Err(format!("a process ended before: {exit:?}").into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts another program in the places of those that were stopped.
+    pub(crate) fn replace(&mut self, program: &Path, url: &str) {
+        for process in &mut self.0 {
+            process.server = start_server(program, url, process.server.address());
+        }
+    }
+
+    /// The longest time that the senders of each process had no request answered 200.
+    pub(crate) fn longest_waits(&self) -> Vec<Option<Duration>> {
+        let longest = |process: &Process| {
+            let requests = process.book.copy().requests;
+            let mut answered: Vec<Instant> =
+                requests.iter().filter(|request| request.status == Some(200)).map(|request| request.ended).collect();
+            answered.sort_unstable();
+            answered.windows(2).map(|pair| pair[1] - pair[0]).max()
+        };
+        self.0.iter().map(longest).collect()
     }
 
     /// The seconds from `moment` until each answers 200 to a request that starts after it; waits for `time` at most.
@@ -136,12 +167,13 @@ impl Processes {
     }
 }
 
-fn start_server(program: &Path, url: &str) -> Result<Server, Failed> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address: SocketAddr = listener.local_addr()?;
-    drop(listener);
+fn free_address() -> Result<SocketAddr, Failed> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn start_server(program: &Path, url: &str, address: SocketAddr) -> Server {
     let environment = BTreeMap::from([("BACKEND_SYNC_DATABASE_URL".to_owned(), url.to_owned())]);
-    Ok(Server::start(Settings { program: program.to_owned(), address, environment, unprivileged: false }))
+    Server::start(Settings { program: program.to_owned(), address, environment, unprivileged: false })
 }
 
 fn answered(book: &Book) -> usize {

@@ -79,8 +79,13 @@ impl Cluster {
 
     /// Creates the product's tables, so that it starts without `--new-database`.
     pub(crate) fn set_up(&self, program: &Path) -> Result<(), Failed> {
+        self.migrate(program, &["--new-database"])
+    }
+
+    /// Creates or updates the product's tables.
+    pub(crate) fn migrate(&self, program: &Path, flags: &[&str]) -> Result<(), Failed> {
         let mut migrate = Command::new(program);
-        migrate.args(["migrate", "--new-database"]).env("BACKEND_SYNC_DATABASE_URL", self.own_url());
+        migrate.arg("migrate").args(flags).env("BACKEND_SYNC_DATABASE_URL", self.own_url());
         run(&mut migrate).map(drop)
     }
 

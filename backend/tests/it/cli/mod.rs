@@ -1,6 +1,9 @@
 //! The command line, as operators and scripts use it.
 
+mod first_day;
+mod messages;
 mod places;
+mod rename;
 mod settings;
 mod tokens;
 

@@ -40,7 +40,7 @@ async fn only_serve_and_migrate_create_a_database(database: Database) {
 async fn a_newer_database_is_refused(database: Database) {
     assert!(run(&database, &["migrate"]).status.success());
     database.execute("INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_000099_hover', 0)").await;
-    for arguments in OTHERS.into_iter().chain([&["serve"][..], &["migrate"]]) {
+    for arguments in OTHERS.into_iter().chain([&["serve", "--listen", "127.0.0.1:0"][..], &["migrate"]]) {
         let output = run(&database, arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let words = stderr(&output);
@@ -67,7 +67,8 @@ async fn what_changes_much_asks_first(database: Database) {
     // Nobody can be asked without a terminal.
     let output = run(&database, &["sync", "resync", "--no-wait"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()));
-    assert!(stderr(&output).contains("1 record would be delivered again") && stderr(&output).contains("--yes"));
+    let asks = "error: 1 record would be delivered again, which costs API credits; confirm with --yes\n";
+    assert_eq!(stderr(&output), asks);
 }
 
 /// Runs the program in a folder, with nothing but these settings.

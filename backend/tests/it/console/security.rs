@@ -11,6 +11,7 @@ on_both_databases!(
     pages_need_a_sign_in,
     only_api_tokens_open_it,
     a_session_cannot_be_fixed_and_ends,
+    a_link_signs_in_once,
     other_sites_pages_can_do_nothing,
     no_secret_is_in_the_log,
     every_answer_is_protected,
@@ -51,6 +52,28 @@ async fn only_api_tokens_open_it(database: Database) {
     assert_eq!(looker.get("/").await.status, 200);
     assert!(run(&database, &["token", "revoke", "3"]).status.success());
     assert_eq!(looker.get("/").await.status, 303);
+    server.stop().await;
+}
+
+/// The link that the first start prints.
+async fn a_link_signs_in_once(database: Database) {
+    let server = Server::start(&database).await;
+    let printed = server.printed();
+    let (address, secret) = printed.split_whitespace().find_map(|word| word.split_once('#')).unwrap();
+    assert_eq!(address, format!("http://{}/sign-in", server.address));
+    let used = printed.replace(secret, "");
+    assert!(used.find("Open the console first") < used.find("bsa_"), "the console is named first: {printed}");
+    server.reader_with(secret).get("/api/v1/users").await.problem(401, "unauthorized");
+    let mut browser = Browser::new(&server);
+    assert_eq!(browser.sign_in(secret).await.status, 303);
+    assert!(browser.get("/").await.html.contains("first"), "as the holder of the first API token");
+    let again = browser.sign_in(secret).await;
+    assert_eq!((again.status, again.header("location")), (303, Some("/")), "who is signed in goes on");
+    let mut stranger = Browser::new(&server);
+    let refused = stranger.sign_in(secret).await;
+    assert_eq!((refused.status, stranger.cookie.is_none()), (401, true));
+    assert!(refused.html.contains("used already") && !refused.html.contains(secret), "{}", refused.html);
+    assert!(!server.log().contains(secret) && !server.log().contains("bsl_"));
     server.stop().await;
 }
 
