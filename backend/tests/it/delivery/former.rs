@@ -74,7 +74,7 @@ async fn another_person_gets_another_contact(database: Database) {
     assert_eq!(item(&database, "user", former).await, ("synced".to_owned(), None));
     // Readers see that the former person is gone, and what was done about that person stays with that person.
     let reader = server.reader();
-    let person = reader.get(&format!("/api/v1/users/{former}")).await.json();
+    let person = reader.read(&format!("/api/v1/users/moodle:{former}")).await;
     assert_eq!((&person["username"], &person["deleted"]), (&json!("ann"), &json!(true)));
     let of_former = "SELECT count(*) FROM sync_attempts WHERE kind = 'user' AND outcome = 'inserted' AND moodle_id";
     assert_eq!(database.count(&format!("{of_former} = {former}")).await, 1);
