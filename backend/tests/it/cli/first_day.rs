@@ -20,23 +20,23 @@ async fn what_is_done_leaves_the_list(database: Database) {
     let file = database.file("settings.toml");
     std::fs::write(&file, "[sync]\nrepeat_seconds = 0\n").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let config = ("BACKEND_SYNC_CONFIG", file.display().to_string());
+    let config = [("BACKEND_SYNC_CONFIG", file.display().to_string())];
     let doctor = |more: &[(&'static str, String)]| {
-        let settings = [std::slice::from_ref(&config), more].concat();
+        let settings = [&config[..], more].concat();
         let said = stdout(&run_with(&database, &settings, &["doctor"]));
         assert_eq!(said.matches("  backup  ").count(), 1, "the backup is spoken of once: {said}");
         said
     };
     let connected = zoho.settings();
 
-    let server = Server::start_with(&database, &[config.clone()]).await;
+    let server = Server::start_with(&database, &config).await;
     let first = doctor(&[("BACKEND_SYNC_LISTEN", "0.0.0.0:8001".to_owned())]);
     assert_eq!(to_do(&first), ["site", "Moodle", "Zoho", "alerts", "backup", "listener"], "{first}");
     assert!(first.contains("\nStill to do, 6 of 7:\n"), "{first}");
     let page = Browser::signed_in(&server, server.api_token()).await.get("/").await;
     assert!(page.html.contains("Still to do") && page.html.contains("has sent nothing yet"), "{}", page.html);
 
-    assert!(run_with(&database, &[config.clone()], &["site", "rename", "moodle", "college"]).status.success());
+    assert!(run_with(&database, &config, &["site", "rename", "moodle", "college"]).status.success());
     server.site().apply(&[user_event(1, "ann")]).await;
     server.stop().await;
     assert_eq!(to_do(&doctor(&[])), ["Zoho", "alerts", "backup"]);
@@ -47,16 +47,16 @@ async fn what_is_done_leaves_the_list(database: Database) {
     assert_eq!(to_do(&doctor(&[])), ["Zoho", "alerts", "backup", "secrets"]);
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 
-    let server = Server::start_with(&database, &[config.clone()]).await;
+    let server = Server::start_with(&database, &config).await;
     until("the person is in Zoho", async || zoho.records("Contacts").await.pop()).await;
     until("the delivery is settled", async || {
         doctor(&[]).contains("nobody has compared the mapping with your organisation").then_some(())
     })
     .await;
-    let check = run_with(&database, &[config.clone()], &["zoho", "check"]);
+    let check = run_with(&database, &config, &["zoho", "check"]);
     assert!(check.status.success() && !stdout(&check).contains("does not learn"), "{check:?}");
     let backup = database.file("backup").display().to_string();
-    assert!(run_with(&database, &[config.clone()], &["backup", &backup]).status.success());
+    assert!(run_with(&database, &config, &["backup", &backup]).status.success());
     let last = doctor(&[]);
     assert_eq!(to_do(&last), ["alerts"], "{last}");
     assert!(last.contains("ok      backup         the last one was made "), "{last}");
