@@ -46,7 +46,7 @@ impl Server {
     pub(crate) async fn start(database: &Database, settings: &[(&str, &str)]) -> Result<Self, Failed> {
         run(database, &[], &["migrate"])?;
         let site_token = token(database, &["site", "add", SITE, "--json"])?;
-        let api_token = token(database, &["token", "add", "bench", "--scope", "read", "--json"])?;
+        let api_token = token(database, &["token", "add", "bench", "--scope", "operate", "--json"])?;
         Self::spawn(database, settings, "server.log", site_token, api_token).await
     }
 
