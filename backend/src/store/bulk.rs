@@ -101,15 +101,11 @@ fn push(array: &mut String, value: &Value) -> Result<(), StoreError> {
         Value::Uuid(Some(uuid)) => _ = write!(array, "{uuid}"),
         Value::String(Some(text)) => {
             array.push('"');
-            for piece in text.split_inclusive(['"', '\\']) {
-                match piece.strip_suffix(['"', '\\']) {
-                    Some(before) => {
-                        array.push_str(before);
-                        array.push('\\');
-                        array.push_str(piece.get(before.len()..).unwrap_or_default());
-                    }
-                    None => array.push_str(piece),
-                }
+            // A search for one character is much faster than for any of two, which matters for a megabyte.
+            if text.contains('\\') || text.contains('"') {
+                array.push_str(&text.replace('\\', "\\\\").replace('"', "\\\""));
+            } else {
+                array.push_str(text);
             }
             array.push('"');
         }
