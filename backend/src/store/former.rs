@@ -5,13 +5,17 @@
 //! under an id of its own that no Moodle gives, and takes along what is known about its remote record. The other one
 //! starts as if it had never been delivered.
 
+use std::collections::HashSet;
+
 use sea_orm::{ConnectionTrait, Value};
 
 use super::{
     StoreError, StoredRecord, WriteTransaction,
+    bounded::places,
+    bulk,
     entity::records::RecordTable,
-    sql::{execute, query},
-    sync_items::hold,
+    sql::{execute, key_of, query},
+    sync_items::{by_site_and_kind, hold},
     write::{Changes, NewChange},
 };
 use crate::{
@@ -35,14 +39,14 @@ impl WriteTransaction {
         now: Timestamp,
         changes: &mut Changes,
     ) -> Result<Vec<Moved>, StoreError> {
-        let mut kept = Vec::new();
-        for stored in former {
-            let key =
-                RecordKey { kind: T::State::KIND, site_id: stored.site_id, moodle_id: stored.record.state.moodle_id() };
-            if is_delivered(self.connection(), key).await? {
-                kept.push((key, stored));
-            }
-        }
+        let key = |stored: &StoredRecord<T::State>| RecordKey {
+            kind: T::State::KIND,
+            site_id: stored.site_id,
+            moodle_id: stored.record.state.moodle_id(),
+        };
+        let delivered = delivered(self.connection(), &former.iter().map(key).collect::<Vec<_>>()).await?;
+        let kept = former.into_iter().map(|stored| (key(&stored), stored));
+        let kept: Vec<_> = kept.filter(|(key, _)| delivered.contains(key)).collect();
         if kept.is_empty() {
             return Ok(Vec::new());
         }
@@ -90,10 +94,22 @@ impl WriteTransaction {
     }
 }
 
-/// Whether a record is at any destination.
-async fn is_delivered(connection: &impl ConnectionTrait, key: RecordKey) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM sync_items WHERE destination IN (SELECT name FROM destinations) AND site_id = ? \
-               AND kind = ? AND moodle_id = ? AND remote_id IS NOT NULL LIMIT 1";
-    let values = vec![key.site_id.into(), key.kind.as_str().into(), key.moodle_id.0.into()];
-    Ok(!query(connection, sql, values).await?.is_empty())
+/// Those of these records that are at any destination.
+async fn delivered(connection: &impl ConnectionTrait, keys: &[RecordKey]) -> Result<HashSet<RecordKey>, StoreError> {
+    let mut delivered = HashSet::new();
+    for ((site_id, kind), ids) in by_site_and_kind(keys) {
+        for list in bulk::key_lists(&ids) {
+            let sql = format!(
+                "SELECT site_id, kind, moodle_id FROM sync_items WHERE destination IN (SELECT name FROM destinations) \
+                 AND site_id = ? AND kind = ? AND moodle_id IN ({}) AND remote_id IS NOT NULL",
+                places(list.len())
+            );
+            let mut values = vec![site_id.into(), kind.into()];
+            values.extend(list.into_iter().map(|id| Value::from(id.0)));
+            for row in query(connection, &sql, values).await? {
+                delivered.insert(key_of(&row)?);
+            }
+        }
+    }
+    Ok(delivered)
 }
