@@ -1,4 +1,5 @@
-//! Deletes old events, attempts, counts and replaced values: in small steps, in one process at a time, with or without a destination.
+//! Deletes old events, attempts, counts and replaced values, and joins counts by the minute to counts by the hour: in
+//! small steps, in one process at a time, with or without a destination.
 //!
 //! Records do not depend on the event log: they hold the current state, and its version keeps older events from coming
 //! back. Deleting an event only loses its idempotency key: the same event sent again is no longer `duplicate`, but
@@ -52,8 +53,9 @@ impl Retention {
     /// Runs until `stop` becomes true.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let work = async {
+            let mut joined = Timestamp(0);
             loop {
-                if let Err(error) = self.round().await {
+                if let Err(error) = self.round(&mut joined).await {
                     tracing::error!(%error, "could not delete old rows");
                 }
                 // Until the time is agreed, ask again soon.
@@ -67,8 +69,8 @@ impl Retention {
         }
     }
 
-    /// Deletes everything too old, if it is this process's turn.
-    async fn round(&self) -> Result<(), StoreError> {
+    /// Deletes everything too old, if it is this process's turn; the counts before `joined` are known to be joined.
+    async fn round(&self, joined: &mut Timestamp) -> Result<(), StoreError> {
         // To a clock that is years ahead, everything would be old.
         if !self.clock.is_agreed() {
             return Ok(());
@@ -88,6 +90,20 @@ impl Retention {
         for (old, age) in ages {
             let Some(age) = age else { continue };
             self.prune(old, now.before(age)).await?;
+        }
+        self.join_activity(joined, now.before(limits::MINUTES_KEPT)).await
+    }
+
+    /// Joins the counts of each hour before `before`; those before `joined` are.
+    async fn join_activity(&self, joined: &mut Timestamp, before: Timestamp) -> Result<(), StoreError> {
+        while let Some((end, has_written)) = self.store.join_activity(*joined, before).await? {
+            *joined = end;
+            if has_written {
+                tokio::time::sleep(limits::PRUNE_REST).await;
+            }
+            if !self.clock.is_agreed() {
+                break;
+            }
         }
         Ok(())
     }

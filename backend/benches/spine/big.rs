@@ -4,7 +4,7 @@
 //! traffic: each record has its place in the change feed and its sync item in one state, and the counter is at the last
 //! event.
 
-use backend_sync::clock::Clock;
+use backend_sync::{clock::Clock, limits};
 use sea_orm::{ConnectionTrait, Database as Connector, TransactionTrait};
 
 use crate::{Failed, database::Database};
@@ -24,6 +24,8 @@ const USER_GRADES: u64 = 5;
 const COURSE_ITEMS: u64 = 10;
 /// The period of the longest chart, in minutes.
 const ACTIVITY_MINUTES: u64 = 7 * 24 * 60;
+/// Counts are kept by the minute for so long, and by the hour before.
+const BY_MINUTE: u64 = limits::MINUTES_KEPT.as_secs() / 60;
 /// The age of the last event, and the distance between consecutive events.
 const EVENT_INTERVAL_MS: u64 = 10_000;
 
@@ -89,14 +91,19 @@ fn statements(extent: Extent, is_sqlite: bool) -> Vec<String> {
     statements.extend(delivery(extent, now));
     for (name, most) in [("applied", 40), ("unchanged", 5), ("duplicate", 3), ("rejected", 1)] {
         let counted = format!("{now} / 60000 - {ACTIVITY_MINUTES} + i, 'site:college', '{name}', 1 + i * 7 % {most}");
-        statements.push(insert("activity", "minute, subject, name, count", ACTIVITY_MINUTES, &counted));
+        statements.push(activity(&counted));
     }
     for (name, most) in [("delivered", 40), ("delay_1000", 30), ("delay_5000", 10), ("retried", 2), ("failed", 1)] {
         let counted =
             format!("{now} / 60000 - {ACTIVITY_MINUTES} + i, 'destination:zoho', '{name}', 1 + i * 7 % {most}");
-        statements.push(insert("activity", "minute, subject, name, count", ACTIVITY_MINUTES, &counted));
+        statements.push(activity(&counted));
     }
     statements
+}
+
+fn activity(counted: &str) -> String {
+    let all = insert("activity", "minute, subject, name, count", ACTIVITY_MINUTES, counted);
+    format!("{all} WHERE i % 60 = 0 OR i > {ACTIVITY_MINUTES} - {BY_MINUTE}")
 }
 
 fn records(extent: Extent, now: i64) -> Vec<String> {

@@ -254,6 +254,13 @@ async fn activity_is_counted_and_forgotten(database: Database) {
     let zoho = ZohoSimulator::start_set_up().await;
     assert!(run(&database, &["migrate"]).status.success());
     database.execute("INSERT INTO activity VALUES (1, 'site:moodle', 'applied', 5)").await;
+    // An hour of two days ago, and the last minute of the hour before.
+    let now = backend_sync::clock::Clock::system().now().0;
+    let hour = now / 3_600_000 * 60 - 48 * 60;
+    for (minute, name, count) in [(-1, "applied", 7), (0, "applied", 1), (58, "applied", 2), (59, "rejected", 3)] {
+        let row = format!("({}, 'site:other', '{name}', {count})", hour + minute);
+        database.execute(&format!("INSERT INTO activity VALUES {row}")).await;
+    }
     let server = start(&database, &zoho).await;
     let site: Api = server.site();
     site.apply(&a_class()).await;
@@ -270,6 +277,18 @@ async fn activity_is_counted_and_forgotten(database: Database) {
         (database.count("SELECT count(*) FROM activity WHERE minute = 1").await == 0).then_some(())
     })
     .await;
+    until("the counts of an hour are joined at its last minute", async || {
+        let sql = |minute: i64, count: i64| {
+            format!(
+                "SELECT count(*) FROM activity WHERE subject = 'site:other' AND minute = {} AND count = {count}",
+                hour + minute
+            )
+        };
+        (database.count(&sql(58, 3)).await == 1).then_some(())
+    })
+    .await;
+    let all = "SELECT count(*) FROM activity WHERE subject = 'site:other'";
+    assert_eq!(database.count(all).await, 3, "each name and each hour has its own");
     // Stopping writes all counts.
     server.stop().await;
     assert_eq!(counted("site:moodle", "= 'applied'").await, 7);

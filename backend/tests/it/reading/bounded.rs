@@ -218,6 +218,6 @@ async fn filters_without_an_index_find_everything(database: Database) {
     // The console's list says that it searches on.
     let browser = Browser::signed_in(&server, server.api_token()).await;
     let page = browser.get("/records?code=the_code").await.html;
-    assert!(page.contains("No match among the 25,000 records searched so far.") && page.contains("Search further"));
+    assert!(page.contains("No match among the 10,000 records searched so far.") && page.contains("Search further"));
     server.stop().await;
 }
