@@ -210,6 +210,22 @@ pub const PARKED_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 /// Counts are kept by the minute for as long as a chart has steps of less than an hour, and an hour more; then by the hour.
 pub const MINUTES_KEPT: Duration = Duration::from_secs(25 * 60 * 60);
 
+/// How long Zoho's queries may lag behind writes: each look at what others changed overlaps the last one by this. Zoho
+/// names no bound; users report seconds, and a few minutes after mass changes.
+pub const REMOTE_LAG: Duration = Duration::from_secs(10 * 60);
+
+/// How long one process compares with Zoho before another one may go on.
+pub const PARITY_TURN: Duration = Duration::from_secs(5);
+
+/// When a look at Zoho that failed is tried again.
+pub const PARITY_RETRY: Duration = Duration::from_secs(5 * 60);
+
+/// In this time a field is written again twice by policy; after that, a person is asked.
+pub const RESTORES_TIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a finding is remembered that has ended: for how often its fields were written again.
+pub const CLOSED_FINDINGS_TIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// The interval at which old rows are deleted.
 pub const PRUNE_INTERVAL: Duration = Duration::from_secs(10 * 60);
 

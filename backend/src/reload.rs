@@ -17,7 +17,7 @@ use crate::{
     live::{self, Live, LiveError, ReloadRequest, Reloaded, Surroundings},
     metrics::Counters,
     store::StoreError,
-    zoho::destination::Zoho,
+    zoho::destination::{Parity, ParitySettings, Zoho},
 };
 
 /// Reads the settings from where the process got them.
@@ -50,6 +50,7 @@ pub struct Reloader {
 struct Generation {
     stop: watch::Sender<bool>,
     delivery: Option<JoinHandle<()>>,
+    parity: Option<JoinHandle<()>>,
     keeper: JoinHandle<()>,
     alerts: JoinHandle<()>,
 }
@@ -59,6 +60,9 @@ impl Generation {
     async fn end(self, grace: Option<Duration>) {
         self.stop.send_replace(true);
         let _ = self.keeper.await;
+        if let Some(parity) = self.parity {
+            let _ = parity.await;
+        }
         if let Some(delivery) = self.delivery
             && !is_over(delivery, grace).await
         {
@@ -160,6 +164,11 @@ impl Reloader {
             let engine = Engine::new(store.clone(), zoho, settings, clock.clone(), random, due, counters);
             tokio::spawn(engine.watched(health.delivery).run(stop.subscribe()))
         });
+        let parity = zoho.clone().zip(self.config.zoho.as_ref()).map(|(zoho, settings)| {
+            let settings = ParitySettings { watch: settings.watch(), proof_hour: settings.proof() };
+            let parity = Parity { zoho, store: store.clone(), settings, clock: clock.clone() };
+            tokio::spawn(parity.run(stop.subscribe()))
+        });
         let keeper = Keeper {
             store,
             zoho: zoho.clone(),
@@ -169,7 +178,7 @@ impl Reloader {
         };
         let keeper = tokio::spawn(keeper.run(stop.subscribe()));
         let alerts = tokio::spawn(Arc::clone(alerts).run(stop.subscribe()));
-        Generation { stop, delivery, keeper, alerts }
+        Generation { stop, delivery, parity, keeper, alerts }
     }
 
     /// Whether the delivery is paused because of settings, which somebody has corrected since. Logs new mistakes in them.

@@ -47,6 +47,8 @@ enum OldRows {
     /// What the brake counted.
     Brake,
     Replaced,
+    /// Findings that have ended.
+    Findings,
 }
 
 impl Retention {
@@ -86,6 +88,7 @@ impl Retention {
             (OldRows::Activity, activity),
             (OldRows::Brake, Some(limits::BRAKE_LONGEST_APPROVAL)),
             (OldRows::Replaced, replaced),
+            (OldRows::Findings, Some(limits::CLOSED_FINDINGS_TIME)),
         ];
         for (old, age) in ages {
             let Some(age) = age else { continue };
@@ -117,6 +120,7 @@ impl Retention {
                 OldRows::Activity => self.store.prune_activity(before, limit).await?,
                 OldRows::Brake => self.store.prune_brake(before, limit).await?,
                 OldRows::Replaced => self.store.prune_replaced(before, limit).await?,
+                OldRows::Findings => self.store.prune_findings(before, limit).await?,
             };
             if pruned < limit || !self.clock.is_agreed() {
                 return Ok(());

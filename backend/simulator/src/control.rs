@@ -17,6 +17,7 @@ use super::{
     policies::Policies,
     read::show,
     records::Fields,
+    recycle_bin,
     rules::Rule,
     schema::Organisation,
     settings::Change,
@@ -57,6 +58,8 @@ pub(super) fn answer(shared: &Shared, method: &Method, uri: &Uri, body: &[u8]) -
         ("POST", "convert") => {
             parsed(body).and_then(|lead: Conversion| person(shared, |all, when| lead.perform(all, when)))
         }
+        ("POST", "restore") => parsed(body)
+            .and_then(|restored: recycle_bin::Restored| person(shared, |all, when| restored.perform(all, when))),
         ("POST", "hold") => parsed(body).and_then(|hold: Holding| person(shared, |all, _| hold.perform(all))),
         ("POST", "reset") => Ok(done(shared, State::reset)),
         ("POST", "profiles") => parsed::<NewProfile>(body).map(|profile| new_profile(shared, profile)),

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{Answer, Refusal},
     call::{Call, Target},
+    person::When,
     read::{PAGE, name_of},
     records::{Gone, Record},
     rules::Rule,
@@ -275,6 +276,22 @@ fn restore(organisation: &mut Organisation, (name, id): &Item, writing: &Writing
     match module.records.restore(*id, writing.now, writing.forget) {
         true => Ok(success("record restored", json!({ "id": id.to_string() }))),
         false => Err(missing(&id.to_string())),
+    }
+}
+
+/// A record that a person restores on Zoho's pages.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restored {
+    id: String,
+}
+
+impl Restored {
+    pub(super) fn perform(self, organisation: &mut Organisation, when: When) -> Result<Value, String> {
+        let When { now, forget } = when;
+        let writing = Writing { now, forget, partial_status: StatusCode::OK, fault: None };
+        let item = found(organisation, read_id(&self.id)).ok_or("it is not in the recycle bin")?;
+        restore(organisation, &item, &writing).map_err(|refusal| refusal.entry().to_string())
     }
 }
 

@@ -156,6 +156,7 @@ mod tests {
             code: None,
             reason: waits_for.map(|key| format!("It waits for {}.", key.moodle_id)),
             remarks: Vec::new(),
+            remote_modified_at: None,
         }
     }
 

@@ -78,7 +78,7 @@ impl WriteTransaction {
         hold(self.connection(), destination, keys).await?;
         for Moved { from: RecordKey { kind, site_id, moodle_id }, to } in moved {
             let place = [to.0.into(), destination.into(), Value::from(*site_id), moodle_id.0.into()];
-            for table in ["sync_items", "sync_attempts"] {
+            for table in ["sync_items", "sync_attempts", "findings"] {
                 let sql = format!(
                     "UPDATE {table} SET moodle_id = ? WHERE destination = ? AND site_id = ? AND moodle_id = ? AND kind = ?"
                 );

@@ -17,6 +17,7 @@ mod erasure;
 mod error;
 mod events;
 mod fault;
+mod findings;
 mod former;
 mod holds;
 mod item_changes;
@@ -60,6 +61,10 @@ pub use entity::records::StoredRecord;
 pub use erasure::{BY_MOODLE, Erased, Erasure, ErasureCheck, ErasureRemainder, ErasureRequest, RemoteRecord};
 pub use error::StoreError;
 pub use events::{DataBytes, EventHead, StoredEvent};
+pub use findings::{
+    Finding, FindingCount, FindingDecision, FindingFilter, FindingRefusal, NewFinding, ProofOfKind, ProofState,
+    WatchState,
+};
 pub use holds::{Hold, OUTAGE};
 pub use keep::{Reapplied, RegisterState};
 pub use life::{Incarnation, Life};

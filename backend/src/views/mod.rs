@@ -7,6 +7,7 @@ mod adoptions;
 mod brake;
 mod destinations;
 mod explain;
+mod findings;
 mod first_day;
 mod items;
 mod parity;
@@ -25,6 +26,7 @@ pub(crate) use destinations::{
 pub(crate) use explain::{
     Edge, EdgeView, Explanation, FieldOutcome, FieldView, ObstacleKind, RecordExplanation, Relation, StepView,
 };
+pub(crate) use findings::{DestinationParityView, FindingView};
 pub(crate) use first_day::{FirstDaySettings, FirstDayStep, UNNAMED_SITE, first_day};
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use parity::ParityView;

@@ -31,11 +31,40 @@ pub(crate) fn differences(
 
 /// Whether both are the same value of a field, by what Zoho makes of them.
 pub(crate) fn same(metadata: &Module, field: &str, before: &Value, after: &Value) -> bool {
+    if is_empty(metadata, field, before) && is_empty(metadata, field, after) {
+        return true;
+    }
     // A lookup is written as an id, but read with the name of its record too.
     match (before.get("id"), after.get("id")) {
         (Some(before), Some(after)) => before == after,
-        _ => equal(before, after) || same_choice(metadata, field, before, after),
+        _ => {
+            equal(before, after)
+                || same_choice(metadata, field, before, after)
+                || same_text(metadata, field, before, after)
+        }
     }
+}
+
+/// Whether Zoho shows nothing: an empty text is none there, and what nobody ticked is not ticked.
+fn is_empty(metadata: &Module, field: &str, value: &Value) -> bool {
+    let is = |data_type: &str| metadata.fields.get(field).is_some_and(|field| field.data_type == data_type);
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Bool(ticked) => !ticked && is("boolean"),
+        _ => false,
+    }
+}
+
+/// Whether both are the same text after what Zoho does to it: it cuts blanks at both ends, and writes line ends as one
+/// character.
+fn same_text(metadata: &Module, field: &str, before: &Value, after: &Value) -> bool {
+    let (Some(before), Some(after)) = (before.as_str(), after.as_str()) else { return false };
+    let lines = |text: &str| text.trim().replace("\r\n", "\n");
+    let is_phone = metadata.fields.get(field).is_some_and(|field| field.data_type == "phone");
+    // People see one number, however it is divided.
+    let number = |text: &str| text.chars().filter(|character| !" -()./".contains(*character)).collect::<String>();
+    lines(before) == lines(after) || (is_phone && number(before) == number(after))
 }
 
 /// Compares numbers regardless of zeros, and date-times regardless of offsets.
@@ -67,6 +96,30 @@ mod tests {
 
     use super::differences;
     use crate::zoho::metadata::{Choice, Module, ModuleField};
+
+    #[test]
+    fn what_zoho_makes_of_a_value_is_no_difference() {
+        let phone = ModuleField::new("Phone", "phone");
+        let metadata =
+            Module::from_iter([phone, ModuleField::new("Visible", "boolean"), ModuleField::new("Name", "text")]);
+        for (field, there, here) in [
+            ("Name", json!(null), json!("")),
+            ("Name", json!("a"), json!(" a ")),
+            ("Name", json!("a\nb"), json!("a\r\nb\r\n")),
+            ("Visible", json!(null), json!(false)),
+            ("Phone", json!("+44 113 496-0000"), json!("+441134960000")),
+        ] {
+            assert!(super::same(&metadata, field, &there, &here), "{field}: {there} {here}");
+        }
+        for (field, there, here) in [
+            ("Name", json!("a b"), json!("ab")),
+            ("Name", json!(false), json!("")),
+            ("Visible", json!(true), json!(false)),
+            ("Phone", json!("+44 113 496-0001"), json!("+441134960000")),
+        ] {
+            assert!(!super::same(&metadata, field, &there, &here), "{field}: {there} {here}");
+        }
+    }
 
     fn map(value: Value) -> Map<String, Value> {
         value.as_object().cloned().unwrap()

@@ -47,4 +47,5 @@ mod storing;
 mod sync_api;
 mod tracing;
 mod upgrade;
+mod zoho_parity;
 mod zoho_setup;

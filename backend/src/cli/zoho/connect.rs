@@ -68,6 +68,8 @@ pub(super) async fn run(arguments: ConnectArguments, authorities: Authorities, c
         refresh_token: SecretString::from(String::new()),
         mapping: None,
         reserve_credits: 0,
+        watch_minutes: 0,
+        proof_hour: 24,
         authorities,
     };
     let http = Http::new(&config.authorities).map_err(LiveError::from)?;
@@ -223,6 +225,8 @@ mod tests {
             refresh_token: "1000.b".to_owned().into(),
             mapping: None,
             reserve_credits: 0,
+            watch_minutes: 0,
+            proof_hour: 24,
             authorities: Authorities::default(),
         }
     }

@@ -137,6 +137,7 @@ mod tests {
             code: None,
             reason: Some("Phone: too long.".to_owned()),
             remarks: Vec::new(),
+            remote_modified_at: None,
         }
     }
 

@@ -27,6 +27,12 @@ pub(crate) struct Model {
     pub(crate) organisation: Option<String>,
     /// Whether records there with our keys are ours, although this database did not write them.
     pub(crate) takes_over: bool,
+    /// JSON: how far changes there were looked at.
+    pub(crate) watch: Option<String>,
+    /// JSON: how far all records were compared.
+    pub(crate) proof: Option<String>,
+    /// When a person asked for a comparison that has not begun.
+    pub(crate) proof_wanted_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

@@ -38,6 +38,8 @@ pub(crate) struct Model {
     pub(crate) read_digest: Option<String>,
     /// When what is written of it changes by itself.
     pub(crate) judge_at: Option<i64>,
+    /// When the destination changed the remote record by our last write, by its clock.
+    pub(crate) remote_modified_at: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

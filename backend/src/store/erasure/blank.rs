@@ -63,6 +63,7 @@ impl WriteTransaction {
             ("events".to_owned(), self.blank_events(erasure.user).await?),
             ("sync_attempts".to_owned(), self.blank_attempts(erasure.user).await?),
             ("adoptions".to_owned(), self.blank_adoptions(erasure.user).await?),
+            ("findings".to_owned(), self.forget_findings(erasure.user).await?),
         ];
         let mut erased = self.erased_of(erasure.id).await?;
         if erased.rows.is_empty() {
@@ -124,6 +125,13 @@ impl WriteTransaction {
     async fn blank_adoptions(&self, user: UserFilter) -> Result<u64, StoreError> {
         let sql = format!("UPDATE adoptions SET replaced = NULL WHERE {REPLACED}");
         execute(self.connection(), &sql, person(user)).await
+    }
+
+    async fn forget_findings(&self, user: UserFilter) -> Result<u64, StoreError> {
+        let (rows, mut values) = super::progress::rows_of(user, "findings");
+        let sql = format!("DELETE FROM findings WHERE id IN (SELECT t.id FROM {rows} ORDER BY t.id LIMIT ?)");
+        values.push(i64::try_from(limits::ERASURE_ROWS).unwrap_or(i64::MAX).into());
+        execute(self.connection(), &sql, values).await
     }
 
     async fn blank_attempts(&self, user: UserFilter) -> Result<u64, StoreError> {

@@ -20,6 +20,7 @@ impl Store {
     pub async fn remains_of(&self, user: UserFilter) -> Result<Vec<ErasureRemainder>, StoreError> {
         let of = |table: &str, sql: String, values: Vec<Value>| (table.to_owned(), sql, values);
         let (attempts, attempt_values) = rows_of(user, "sync_attempts");
+        let (findings, finding_values) = rows_of(user, "findings");
         let mut event_values = person(user);
         event_values.push(NO_DATA.into());
         let tables = [
@@ -30,6 +31,7 @@ impl Store {
             of("events", "FROM events WHERE site_id = ? AND userid = ? AND data <> ?".to_owned(), event_values),
             of("sync_attempts", format!("FROM {attempts} WHERE t.message IS NOT NULL"), attempt_values),
             of("adoptions", format!("FROM adoptions WHERE {REPLACED}"), person(user)),
+            of("findings", format!("FROM {findings}"), finding_values),
         ];
         let mut remains = Vec::new();
         for (place, sql, values) in tables {

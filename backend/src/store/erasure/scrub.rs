@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbBackend};
 use crate::store::{Store, StoreError};
 
 /// The tables that an erasure blanks.
-const TABLES: &str = "users, enrolments, grades, completions, changes, events, sync_items, sync_attempts";
+const TABLES: &str = "users, enrolments, grades, completions, changes, events, sync_items, sync_attempts, findings";
 
 impl Store {
     /// Removes the old bytes. On SQLite, where overwritten content is zeroed (`secure_delete`), the write-ahead log is

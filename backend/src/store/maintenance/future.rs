@@ -161,6 +161,7 @@ fn happened() -> Vec<WaitKind> {
         ("sync_attempts", "started_at", "delivery attempts"),
         ("adoptions", "changed_at", "adoptions"),
         ("destinations", "audited_at", "audits"),
+        ("findings", "found_at", "findings"),
         ("alerts", "raised_at", "alerts"),
         ("alerts", "told_at", "what was told of alerts"),
         ("alert_notices", "created_at", "notifications"),

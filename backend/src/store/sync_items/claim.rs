@@ -45,6 +45,8 @@ pub struct Claimed {
     pub brake: bool,
     /// Whether anybody was erased.
     pub erasures: bool,
+    /// Whether anything at the destination differs.
+    pub findings: bool,
 }
 
 impl Claimed {
@@ -60,6 +62,9 @@ impl Claimed {
 const BRAKE: &str = "EXISTS (SELECT 1 FROM brake_effects WHERE brake_effects.destination = sync_items.destination \
                      AND brake_effects.state <> 'done') AS brake";
 const ERASURES: &str = "(SELECT erased > 0 FROM counters WHERE name = 'event') AS erasures";
+
+const FINDINGS: &str = "EXISTS (SELECT 1 FROM findings WHERE findings.destination = sync_items.destination \
+                        AND findings.state IN ('open', 'restoring', 'left')) AS findings";
 
 fn bytes_sql(kind: Kind) -> String {
     fn of<T: RecordTable>() -> String {
@@ -126,7 +131,7 @@ impl Store {
         // With the claim, because each delivery would ask these in statements of their own.
         let bytes = bytes_sql(lane.kind());
         let sql = format!(
-            "{}, {RESTORED_AT}, {bytes}, {BRAKE}, {ERASURES}",
+            "{}, {RESTORED_AT}, {bytes}, {BRAKE}, {ERASURES}, {FINDINGS}",
             lock::update(self.backend(), Items::Free(&due), set, &columns)
         );
         let values = vec![
@@ -158,6 +163,7 @@ impl Store {
                 bytes: bytes.unwrap_or_default().unsigned_abs(),
                 brake: row.try_get("", "brake")?,
                 erasures: row.try_get("", "erasures")?,
+                findings: row.try_get("", "findings")?,
             });
         }
         claimed.sort_unstable_by_key(|item| item.key);

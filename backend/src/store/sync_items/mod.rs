@@ -17,6 +17,7 @@ mod queued;
 mod records;
 mod release;
 mod remarks;
+mod remote;
 mod settle;
 mod settled;
 mod siblings;
@@ -37,6 +38,8 @@ pub use take_over::TakeOverRefusal;
 pub use timeline::{PersonRecord, TimelineAttempt, TimelineOrder, TimelinePlace};
 pub use view::{ItemFilter, ItemRow};
 pub use writers::{Reservation, Reserved, taken};
+
+use writers::place;
 
 pub(super) use lock::hold;
 pub(super) use queued::SINCE;

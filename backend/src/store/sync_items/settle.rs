@@ -166,6 +166,7 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
         code: Set(code),
         reason: Set(words),
         remarks: Set(remarks::write(&settled.remarks)),
+        remote_modified_at: Set(settled.written_at.map(|at| at.0)),
         ..Default::default()
     };
     let (name, waits_for) = match state {
@@ -216,7 +217,8 @@ const SETTLING: &str = "ON CONFLICT (destination, site_id, kind, moodle_id) DO U
     ELSE (excluded.linked OR sync_items.linked) END, \
     digest = CASE WHEN sync_items.revision = excluded.revision THEN excluded.digest ELSE NULL END, \
     read_digest = COALESCE(excluded.read_digest, sync_items.read_digest), \
-    synced_at = COALESCE(excluded.synced_at, sync_items.synced_at) \
+    synced_at = COALESCE(excluded.synced_at, sync_items.synced_at), \
+    remote_modified_at = COALESCE(excluded.remote_modified_at, sync_items.remote_modified_at) \
     WHERE sync_items.lease = excluded.lease";
 
 fn attempt_of(destination: &str, settled: &Settled) -> Option<sync_attempt::ActiveModel> {

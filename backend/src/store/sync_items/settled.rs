@@ -49,6 +49,8 @@ pub struct Settled {
     pub blocked_by: Option<RecordKey>,
     /// `Some` when the destination was called.
     pub attempt: Option<Attempt>,
+    /// When the destination changed the remote record by this, by its clock, if it says so.
+    pub written_at: Option<Timestamp>,
 }
 
 impl Settled {

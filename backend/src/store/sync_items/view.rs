@@ -67,6 +67,8 @@ pub struct ItemRow {
     pub reason: Option<String>,
     /// What was left out of what was last delivered.
     pub remarks: Vec<Remark>,
+    /// When the destination changed the remote record by our last write, by its clock; `None` if it did not say so.
+    pub remote_modified_at: Option<Timestamp>,
 }
 
 impl ItemFilter {
@@ -104,7 +106,7 @@ impl ItemFilter {
 
 pub(super) const ITEM_COLUMNS: &str = "site_id, kind, moodle_id, state, revision, changed_at, due_at, attempts, remote_id, linked, \
                             CASE WHEN COALESCE(synced_at, 0) > COALESCE((SELECT value FROM counters WHERE name = 'restored_at'), -1) \
-                            THEN digest END AS digest, synced_at, waits_kind, waits_id, code, reason, remarks";
+                            THEN digest END AS digest, synced_at, waits_kind, waits_id, code, reason, remarks, remote_modified_at";
 
 impl Store {
     /// The number of items by kind and state, with the oldest change of each; a moment old where there are very many.
@@ -282,5 +284,6 @@ pub(super) fn item_of(row: &QueryResult) -> Result<ItemRow, StoreError> {
         code: row.try_get("", "code")?,
         reason: row.try_get("", "reason")?,
         remarks: remarks::read(row)?,
+        remote_modified_at: row.try_get::<Option<i64>>("", "remote_modified_at")?.map(Timestamp),
     })
 }

@@ -7,6 +7,7 @@ use reqwest::header::DATE;
 use serde_json::{Map, Value};
 
 use super::{
+    changes::time,
     error::CallError,
     refusal::{Action, MAX_RECORDS, Purpose, RecordAnswer, Refusal, word},
 };
@@ -103,7 +104,8 @@ fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {
         Purpose::Update => Action::Updated,
         Purpose::Delete => Action::Deleted,
     };
-    Some(RecordAnswer::Done { id, action })
+    let modified_at = entry.pointer("/details/Modified_Time").and_then(time);
+    Some(RecordAnswer::Done { id, action, modified_at })
 }
 
 /// Reads a page of records, and whether there are more.

@@ -64,7 +64,8 @@ impl Write<'_> {
             code: "JSON".to_owned(),
         })?;
         let writes = self.data.len();
-        Ok(Call { operation, module, method, path, query: Vec::new(), body: Some(body), writes, credits: cost(writes) })
+        let read = Call::read(operation, module, path);
+        Ok(Call { method, body: Some(body), writes, credits: cost(writes), ..read })
     }
 }
 
@@ -106,14 +107,11 @@ impl Client {
         for ids in chunks(ids) {
             let answer = self
                 .send(Call {
-                    operation: "delete",
-                    module,
                     method: Method::DELETE,
-                    path: module.to_owned(),
                     query: vec![("ids", ids.join(",")), ("wf_trigger", "false".to_owned())],
-                    body: None,
                     writes: ids.len(),
                     credits: cost(ids.len()),
+                    ..Call::read("delete", module, module.to_owned())
                 })
                 .await?;
             entries.extend(answer::entries(&answer, "data", ids.len(), Purpose::Delete)?);
@@ -123,16 +121,8 @@ impl Client {
 
     /// Removes a record from the recycle bin, for good. One that does not lie there is left alone.
     pub async fn purge(&self, id: &str) -> Result<(), CallError> {
-        let call = Call {
-            operation: "purge",
-            module: "",
-            method: Method::DELETE,
-            path: format!("settings/recycle_bin/{id}"),
-            query: Vec::new(),
-            body: None,
-            writes: 1,
-            credits: 1,
-        };
+        let path = format!("settings/recycle_bin/{id}");
+        let call = Call { method: Method::DELETE, writes: 1, ..Call::read("purge", "", path) };
         match answer::list(&self.send(call).await?, "recycle_bin") {
             Err(CallError::Invalid { .. }) => Ok(()),
             purged => purged.map(|_| ()),

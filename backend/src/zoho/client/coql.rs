@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Client, answer, error::CallError};
+use super::{Call, Client, answer, changes::ROWS_PER_CALL, error::CallError};
 use crate::zoho::halves::{Failed, Halves};
 
 /// The most values of one `in`. Zoho's older limit; its newest documentation says 100.
@@ -11,9 +11,6 @@ const VALUES: usize = 50;
 
 /// The values that [`Client::find_equal`] finds with one call, for one credit.
 pub const FOUND_PER_CALL: u64 = VALUES as u64;
-
-/// Rows of one call: the smaller of the two limits in Zoho's documentation, and all that one credit pays.
-const ROWS: usize = 200;
 
 /// What was found, and the values that Zoho refuses to look for.
 #[derive(Debug, Default)]
@@ -117,7 +114,7 @@ fn query(module: &str, columns: &[&str], field: &str, values: &[&str], after: Op
     if let Some(id) = after {
         condition = format!("({condition} and id > '{id}')");
     }
-    format!("select {} from {module} where {condition} order by id asc limit {ROWS}", columns.join(", "))
+    format!("select {} from {module} where {condition} order by id asc limit {ROWS_PER_CALL}", columns.join(", "))
 }
 
 #[cfg(test)]

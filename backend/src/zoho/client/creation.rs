@@ -144,17 +144,9 @@ impl Client {
         body: &Value,
         credits: u32,
     ) -> Result<HttpAnswer, CallError> {
-        self.send(Call {
-            operation: "create",
-            module: "",
-            method: Method::POST,
-            path: format!("settings/{what}"),
-            query,
-            body: Some(body.to_string().into_bytes()),
-            writes: 1,
-            credits,
-        })
-        .await
+        let read = Call::read("create", "", format!("settings/{what}"));
+        let body = Some(body.to_string().into_bytes());
+        self.send(Call { method: Method::POST, query, body, writes: 1, credits, ..read }).await
     }
 }
 

@@ -9,6 +9,7 @@ mod accounts;
 mod answer;
 mod calls;
 mod centres;
+mod changes;
 mod coql;
 mod creation;
 mod error;
@@ -25,7 +26,10 @@ mod token;
 
 use std::{sync::Arc, time::Instant};
 
-use reqwest::{Method, header::AUTHORIZATION};
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, IF_MODIFIED_SINCE},
+};
 use tracing::Instrument;
 
 pub use self::{
@@ -33,6 +37,7 @@ pub use self::{
     answer::SCOPES,
     calls::{CADENCES, RECORDS},
     centres::{DATA_CENTRES, DataCentre},
+    changes::{COLUMNS, DeletedRecord, MODIFIED_BY, MODIFIED_TIME, ROWS_PER_CALL, Wanted, time},
     coql::{FOUND_PER_CALL, Found},
     creation::{Creation, MODULE_CREDITS, SettingsRefusal},
     error::CallError,
@@ -86,6 +91,8 @@ struct Call<'a> {
     path: String,
     query: Vec<(&'a str, String)>,
     body: Option<Vec<u8>>,
+    /// Only what changed since then, in Zoho's form.
+    modified_since: Option<String>,
     /// The number of records that it writes; 0 when it reads.
     writes: usize,
     credits: u32,
@@ -93,7 +100,8 @@ struct Call<'a> {
 
 impl<'a> Call<'a> {
     fn read(operation: &'static str, module: &'a str, path: String) -> Self {
-        Self { operation, module, method: Method::GET, path, query: Vec::new(), body: None, writes: 0, credits: 1 }
+        let (method, query) = (Method::GET, Vec::new());
+        Self { operation, module, method, path, query, body: None, modified_since: None, writes: 0, credits: 1 }
     }
 }
 
@@ -209,6 +217,9 @@ impl Client {
         request = request.header(AUTHORIZATION, format!("Zoho-oauthtoken {token}"));
         if let Some(body) = &call.body {
             request = request.header("content-type", "application/json").body(body.clone());
+        }
+        if let Some(since) = &call.modified_since {
+            request = request.header(IF_MODIFIED_SINCE, since);
         }
         http.send(request).await.map_err(|error| match error {
             HttpError::Client(_) | HttpError::Connect(_) => {

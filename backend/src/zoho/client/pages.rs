@@ -23,6 +23,8 @@ mod tests {
             refresh_token: "token".to_owned().into(),
             mapping: None,
             reserve_credits: 0,
+            watch_minutes: 0,
+            proof_hour: 24,
             authorities: Authorities::default(),
         })
     }

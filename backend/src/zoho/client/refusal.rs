@@ -5,6 +5,8 @@
 
 use serde_json::Value;
 
+use crate::clock::Timestamp;
+
 /// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -29,6 +31,8 @@ pub enum RecordAnswer {
         id: String,
         /// What was done.
         action: Action,
+        /// When, by Zoho's clock.
+        modified_at: Option<Timestamp>,
     },
     /// Zoho rejected it.
     Refused(Refusal),

@@ -10,7 +10,10 @@ use crate::{
         AdoptionState, Course, Enrolment, ErasurePolicy, Grade, GradeItem, Id, ItemState, Kind, Record, RecordKey,
         State, User, Version,
     },
-    store::{Claimed, ItemRow, Standing, Store, StoreError, StoredRecord, completion, course, enrolment, grade, user},
+    store::{
+        Claimed, Finding, ItemRow, Standing, Store, StoreError, StoredRecord, completion, course, enrolment, grade,
+        user,
+    },
     zoho::mapping::{Mapping, StateRef, Subject},
 };
 
@@ -36,6 +39,8 @@ pub(super) struct DeliveryBatch {
     sites: HashMap<i64, String>,
     /// What was decided about the people of these items and contacts.
     standings: HashMap<(RecordKey, String), Standing>,
+    /// What differs in Zoho of these items.
+    findings: HashMap<RecordKey, Finding>,
     /// The erased people among those of these items.
     erased: HashMap<Place, ErasurePolicy>,
     time_zone: Tz,
@@ -78,6 +83,7 @@ impl DeliveryBatch {
             enrolled: HashSet::new(),
             sites: store.site_names().await?,
             standings: HashMap::new(),
+            findings: HashMap::new(),
             erased: HashMap::new(),
             time_zone,
             now,
@@ -97,6 +103,10 @@ impl DeliveryBatch {
         let people: HashSet<Place> =
             items.iter().filter(|item| item.erasures).filter_map(|item| batch.person(item.key)).collect();
         batch.erased = store.erased_people(&people.into_iter().collect::<Vec<_>>()).await?;
+        if items.iter().any(|item| item.findings) {
+            let keys: Vec<RecordKey> = items.iter().map(|item| item.key).collect();
+            batch.findings = store.findings_of(destination, &keys).await?;
+        }
         batch.load_related(store, mapping, destination, items).await?;
         if kind == Kind::User && mapping.filter().only_enrolled() {
             batch.load_enrolled(store, mapping, &places).await?;
@@ -230,6 +240,11 @@ impl DeliveryBatch {
     /// Whether the adoption of this contact was undone.
     pub(super) fn is_undone(&self, key: RecordKey, contact: &str) -> bool {
         self.standing(key, contact).is_some_and(|standing| standing.state == AdoptionState::Undone)
+    }
+
+    /// What differs in Zoho of this record.
+    pub(super) fn finding(&self, key: RecordKey) -> Option<&Finding> {
+        self.findings.get(&key)
     }
 
     /// What to render a record from.

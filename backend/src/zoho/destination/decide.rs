@@ -3,6 +3,7 @@
 use super::{
     batch::{DeliveryBatch, Facts},
     decision::{Decision, Intent, Judgement, Purpose},
+    findings,
     outcome::Reason,
     trail::{self, DecisionRule as Rule, DecisionVerdict as Verdict, FilterAnswer, Trail, passes, step},
 };
@@ -61,6 +62,10 @@ impl Decider<'_> {
         }
         if let Some(decision) = self.not_synchronised(key, &facts, trail) {
             return Err(decision);
+        }
+        if let Some(reason) = self.batch.finding(key).filter(|_| !facts.deleted).and_then(findings::left) {
+            trail.note(|| step(Rule::Finding, Verdict::LeftOut, reason.1.clone()));
+            return Err(Decision::Forgotten { reason });
         }
         let passes_filter = self.passes_filter(key, &facts, remote_id.is_some(), trail)?;
         let lost = remote_id.is_some() && self.lost_its_contact(&facts);

@@ -16,6 +16,8 @@ pub(super) enum Decision {
     },
     /// Nothing: it is not delivered, and none of its attempts can have been.
     NeverThere { reason: Reason },
+    /// Nothing, and it is not in Zoho any more: somebody deleted it there, and it stays so.
+    Forgotten { reason: Reason },
     /// Nothing: Zoho has it, with these remarks and those of its last answer.
     Same(Vec<Remark>),
     /// Wait for another record.

@@ -7,6 +7,7 @@ use super::{
     adopt::Adoption,
     brake,
     decision::WriteTarget,
+    findings::{Answers, Leave},
     job::{DeliveryContext, Job, WriteCall, job},
     outcome, readings,
     send::Unsettled,
@@ -44,9 +45,13 @@ impl Zoho {
         let decider = Decider { mapping: &self.mapping, batch: &batch, module };
         let (mut writes, mut removals, mut erasures, mut undoes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         delivery.reconsider.extend(items.iter().filter_map(|item| decider.perhaps_not_enrolled(item.key)));
+        let mut answers = Answers::default();
         for item in items {
             match decider.decide(&item, metadata, &mut ()) {
-                Decision::Write(target) => writes.push((item, target)),
+                Decision::Write(mut target) => match answers.leave(&batch, &module.key, &item, &mut target) {
+                    Leave::Everything => delivery.settled.push(outcome::as_left(item, target.digest, target.remarks)),
+                    Leave::Some => writes.push((item, target)),
+                },
                 Decision::Remove(target) => removals.push((item, target)),
                 Decision::Erase(target, leaves) => erasures.push((item, target, leaves)),
                 Decision::Undo => undoes.push(item),
@@ -63,6 +68,7 @@ impl Zoho {
             Ok(()) => self.write_all(&context, writes, removals, &mut delivery).await.err(),
             Err(failure) => Some(failure),
         };
+        self.answer_findings(answers, &delivery.settled).await;
         self.mark_failures(&context, &delivery).await;
         Ok(delivery)
     }
@@ -92,7 +98,8 @@ impl Zoho {
         let Unsettled { gone, perhaps_elsewhere, .. } =
             self.send(WriteCall::Update, context, updates, delivery).await?;
         inserts.extend(perhaps_elsewhere);
-        let gone = self.without_merged(context, gone, delivery).await?;
+        let mut gone = self.without_merged(context, gone, delivery).await?;
+        gone.vanished = self.ask_about(context, gone.vanished, delivery).await?;
         self.reappear(&gone.vanished, delivery).await;
         inserts.extend(gone.vanished);
         let (removed, inserts): (Vec<_>, Vec<_>) =
@@ -171,6 +178,7 @@ fn settle_without_call(delivery: &mut Delivery, item: Claimed, decision: Decisio
         Decision::Same(remarks) => outcome::same(item, remarks),
         Decision::LeftOut { reason, waits_for } => outcome::left_alone(item, reason, waits_for),
         Decision::NeverThere { reason } => outcome::never_there(item, reason),
+        Decision::Forgotten { reason } => outcome::forgotten(item, reason),
         Decision::HandOver { to } => {
             delivery.redeliver.push(to);
             let words = "A newer grade of the same user and item stands for it in Zoho.".to_owned();

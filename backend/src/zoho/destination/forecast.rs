@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
     adopt::Adoption,
-    brake,
+    brake, findings,
     job::{DeliveryContext, Job, job},
     outcome::Timing,
     plan::{Action, Foreseen, Plan, Planned, RECORDS_PER_CREDIT, planned},
@@ -118,7 +118,15 @@ impl Zoho {
         let gone = self.without_merged(context, gone, &mut scratch).await?;
         note_settled(forecast, scratch.settled);
         self.foresee_existing(context, gone.merged, foreseen, forecast).await?;
-        new.extend(gone.vanished);
+        for job in gone.vanished {
+            match findings::is_asked(context.batch, &job) {
+                true => {
+                    let Some(entry) = forecast.get_mut(&job.item.key) else { continue };
+                    (entry.action, entry.reason) = (Action::Fail, Some(findings::deleted(context.module).1));
+                }
+                false => new.push(job),
+            }
+        }
         Ok(new)
     }
 
@@ -244,7 +252,7 @@ pub(super) fn decided(
         }
         Decision::Undo => Planned { remote_id: row.remote_id.clone(), ..planned(row, Action::Undo, None) },
         Decision::Same(_) => planned(row, Action::Nothing, Some("Zoho already has it.".to_owned())),
-        Decision::LeftOut { reason, .. } | Decision::NeverThere { reason } => {
+        Decision::LeftOut { reason, .. } | Decision::NeverThere { reason } | Decision::Forgotten { reason } => {
             planned(row, Action::Nothing, Some(reason.1))
         }
         Decision::HandOver { to } => {

@@ -9,6 +9,7 @@ mod deliver;
 mod erase;
 mod explain;
 mod find;
+mod findings;
 mod forecast;
 mod hold;
 mod holders;
@@ -17,6 +18,7 @@ mod job;
 mod mark;
 mod merged;
 mod outcome;
+mod parity;
 mod plan;
 mod preview;
 mod readings;
@@ -39,6 +41,7 @@ use tokio::sync::Mutex;
 use self::{batch::DeliveryBatch, decide::Decider, decision::Decision};
 pub use self::{
     explain::{Explained, ExplainedField, ExplainedOutcome},
+    parity::{Parity, ParityError, ParityFailure, ParitySettings},
     plan::{Action, Difference, Plan, Planned, RECORDS_PER_CREDIT},
     preview::RemotePlan,
     trail::{DecisionRule, DecisionStep, DecisionVerdict},

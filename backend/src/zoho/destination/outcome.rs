@@ -32,7 +32,7 @@ pub(super) const SAME_ADDRESS: &str = "same_address";
 
 /// A settled item without remarks.
 fn settled(item: Claimed, state: SettledState, reason: Option<Reason>, attempt: Option<Attempt>) -> Settled {
-    Settled { item, state, reason, remarks: Vec::new(), blocked_by: None, attempt }
+    Settled { item, state, reason, remarks: Vec::new(), blocked_by: None, attempt, written_at: None }
 }
 
 /// An item that Zoho has already. The rendered remarks are of now; what was found out when it was sent still holds.
@@ -42,6 +42,11 @@ pub(super) fn same(item: Claimed, rendered: Vec<Remark>) -> Settled {
     let (remote_id, digest, linked) = (item.remote_id.clone(), item.digest.clone(), item.linked);
     let state = SettledState::Synced { remote_id, digest, linked, waits_for: None };
     Settled { remarks, ..settled(item, state, None, None) }
+}
+
+/// An item of which Zoho has what it should, but for what was left to people there.
+pub(super) fn as_left(item: Claimed, digest: String, rendered: Vec<Remark>) -> Settled {
+    same(Claimed { digest: Some(digest), ..item }, rendered)
 }
 
 /// An item that is not delivered.
@@ -55,6 +60,11 @@ pub(super) fn left_alone(item: Claimed, reason: Reason, waits_for: Option<Record
 /// An item that is not delivered, and that none of its attempts can have delivered: this is not asked again.
 pub(super) fn never_there(item: Claimed, reason: Reason) -> Settled {
     left_alone(Claimed { attempts: 0, ..item }, reason, None)
+}
+
+/// An item whose remote record somebody deleted, which stays so.
+pub(super) fn forgotten(item: Claimed, reason: Reason) -> Settled {
+    never_there(Claimed { remote_id: None, linked: false, digest: None, ..item }, reason)
 }
 
 /// An item that stands for a remote record which another one writes.
@@ -148,6 +158,7 @@ mod tests {
             bytes: 0,
             brake: true,
             erasures: true,
+            findings: true,
         }
     }
 

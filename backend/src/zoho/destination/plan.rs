@@ -130,6 +130,7 @@ pub(super) fn claimed(row: &ItemRow) -> Claimed {
         bytes: 0,
         brake: true,
         erasures: true,
+        findings: true,
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
+    batch::Facts,
     decide::Decider,
     decision::{Decision, Intent, Judgement, Leaves, Purpose, WriteTarget},
     trail::Trail,
@@ -35,13 +36,7 @@ impl Decider<'_> {
         let Intent { purpose, remote_id, tried } = intent;
         // Whatever was judged is known.
         let Some(facts) = self.batch.facts(item.key) else { return Ok(Decision::Same(Vec::new())) };
-        let subject = self.batch.subject(item.key, &facts);
-        let (what, Rendered { fields: body, remarks }) = match purpose {
-            Purpose::Write => ("written", self.module.render(&subject, Write::Update, metadata)?),
-            Purpose::Removal => ("removed", without_remarks(self.module.render_deleted(&subject, metadata)?)),
-            Purpose::Erasure(_) => ("erased", without_remarks(self.module.render_erased(&subject, metadata)?)),
-        };
-        let digest = digest(&self.module.module, what, &body);
+        let (Rendered { fields: body, remarks }, digest) = self.rendered(item, &facts, purpose, metadata)?;
         // What was removed may be known by no id any more.
         let is_known = remote_id.is_some() || purpose == Purpose::Removal;
         if is_known && remote_id == item.remote_id && item.digest.as_ref() == Some(&digest) {
@@ -53,6 +48,34 @@ impl Decider<'_> {
             Purpose::Removal => Decision::Remove(target),
             Purpose::Erasure(policy) => Decision::Erase(target, leaves(policy, item.key.kind)),
         })
+    }
+
+    fn rendered(
+        &self,
+        item: &Claimed,
+        facts: &Facts<'_>,
+        purpose: Purpose,
+        metadata: &Module,
+    ) -> Result<(Rendered, String), RenderError> {
+        let subject = self.batch.subject(item.key, facts);
+        let (what, rendered) = match purpose {
+            Purpose::Write => ("written", self.module.render(&subject, Write::Update, metadata)?),
+            Purpose::Removal => ("removed", without_remarks(self.module.render_deleted(&subject, metadata)?)),
+            Purpose::Erasure(_) => ("erased", without_remarks(self.module.render_erased(&subject, metadata)?)),
+        };
+        let digest = digest(&self.module.module, what, &rendered.fields);
+        Ok((rendered, digest))
+    }
+
+    /// What an item's record in Zoho should have, with its digest; `None` if nothing is delivered of it.
+    pub(super) fn expected(&self, item: &Claimed, metadata: &Module) -> Option<(Map<String, Value>, String)> {
+        let Judgement::Render(Intent { purpose, remote_id, .. }) = self.judge(item, &mut ()) else { return None };
+        if remote_id != item.remote_id || matches!(purpose, Purpose::Erasure(_)) {
+            return None;
+        }
+        let facts = self.batch.facts(item.key)?;
+        let (Rendered { fields, .. }, digest) = self.rendered(item, &facts, purpose, metadata).ok()?;
+        Some((fields, digest))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     remarks,
 };
 use crate::{
+    clock::Timestamp,
     delivery::{Delivery, DestinationFailure, backoff},
     model::RecordKey,
     store::Settled,
@@ -165,12 +166,12 @@ impl Zoho {
                 delivery.settled.push(outcome::failed(job.item, ("wrong_record".to_owned(), words), Some(timing)));
                 return;
             }
-            RecordAnswer::Done { id, action } if job.leaves.is_some() => {
+            RecordAnswer::Done { id, action, .. } if job.leaves.is_some() => {
                 rest.gone.extend(Self::settle_erased(call, job, (id, action), timing, delivery));
                 return;
             }
-            RecordAnswer::Done { id, .. } => {
-                rest.gone.extend(Self::done(call, context, job, id, timing, delivery));
+            RecordAnswer::Done { id, modified_at, .. } => {
+                rest.gone.extend(Self::done(call, context, job, (id, modified_at), timing, delivery));
                 return;
             }
             RecordAnswer::Refused(refusal) => refusal,
@@ -187,8 +188,7 @@ impl Zoho {
             _ => match dangling(context, &job, &refusal) {
                 Some(related) => {
                     delivery.redeliver.push(related);
-                    let words =
-                        format!("Zoho no longer has {}; it is being created again.", context.batch.name(related));
+                    let words = format!("Zoho no longer has {}; this one waits for it.", context.batch.name(related));
                     self.retry(job, ("related_gone".to_owned(), words), timing)
                 }
                 None => outcome::failed(job.item, outcome::of_refusal(&refusal), Some(timing)),
@@ -203,7 +203,7 @@ impl Zoho {
         call: WriteCall,
         context: &DeliveryContext<'_>,
         job: Job,
-        id: String,
+        (id, written_at): (String, Option<Timestamp>),
         timing: Timing,
         delivery: &mut Delivery,
     ) -> Option<Job> {
@@ -211,11 +211,14 @@ impl Zoho {
         let settled = match (job.removes, call) {
             (false, _) => {
                 let Job { item, digest, outcome, remarks, .. } = job;
-                Settled { remarks, ..outcome::synced(item, Some(id), Some(digest), outcome, timing) }
+                Settled { remarks, written_at, ..outcome::synced(item, Some(id), Some(digest), outcome, timing) }
             }
             (true, WriteCall::Delete) => outcome::synced(job.item, None, None, "removed", timing),
             (true, _) if deletes => return Some(Job { remote_id: Some(id), ..job }),
-            (true, _) => outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing),
+            (true, _) => {
+                let synced = outcome::synced(job.item, Some(id), Some(job.digest), "removed", timing);
+                Settled { written_at, ..synced }
+            }
         };
         delivery.settled.push(settled);
         None

@@ -45,6 +45,8 @@ pub enum DecisionRule {
     Erasure,
     /// Whether the adoption of its contact, or of its person's, was undone.
     Adoption,
+    /// Whether somebody deleted it in Zoho, and it stays so.
+    Finding,
     /// Whether the mapping excludes its person.
     Excluded,
     /// Whether the account is confirmed.

@@ -44,7 +44,7 @@ pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;
 pub use tracking::{ERROR_CHARACTERS, Tracking};
 
-use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Id, Kind, User};
+use crate::model::{Completion, Course, Enrolment, Grade, GradeItem, Id, Kind, ParityPolicy, User};
 
 /// Which data from Moodle goes where in Zoho.
 pub struct Mapping {
@@ -121,6 +121,8 @@ pub struct ModuleMapping {
     pub same_address: SameAddress,
     /// Which of Zoho's automations run.
     pub trigger: Vec<String>,
+    /// Who decides when somebody changed a field in Zoho.
+    pub parity: ParityPolicy,
     /// What happens in Zoho when the record is gone in Moodle.
     pub on_delete: OnDelete,
     /// The module's labels, if `zoho setup` may create it.
@@ -166,6 +168,25 @@ impl ModuleMapping {
     pub(crate) fn address_rules(&self) -> impl Iterator<Item = &Rule> {
         let is_address = |path: &source::Path| path.name(Kind::User) == "email";
         self.rules.iter().filter(move |rule| rule.owner != Owner::Zoho && rule.paths().iter().any(is_address))
+    }
+
+    /// Who decides when somebody changed this field in Zoho.
+    pub fn parity_of(&self, field: &str) -> ParityPolicy {
+        let rule = self.rules.iter().find(|rule| rule.field == field);
+        rule.and_then(|rule| rule.parity).unwrap_or(self.parity)
+    }
+
+    /// The fields that are written: the key first.
+    pub fn written_fields(&self) -> Vec<&str> {
+        let rules = self.rules.iter().filter(|rule| rule.owner == Owner::Moodle).map(|rule| rule.field.as_str());
+        let deleted = self.deleted.iter().map(|(field, _)| field.as_str());
+        let mut fields = vec![self.key.as_str()];
+        for field in rules.chain(deleted) {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        fields
     }
 
     /// Whether this person's contact is adopted without asking.

@@ -10,7 +10,7 @@ use super::{
     source::{Datum, Path, Shape},
     text::text,
 };
-use crate::model::Kind;
+use crate::model::{Kind, ParityPolicy};
 
 /// A field in Zoho, and everything that the mapping says about it.
 pub(crate) struct Rule {
@@ -22,6 +22,8 @@ pub(crate) struct Rule {
     pub(super) null: Null,
     pub(super) form: Form,
     pub(crate) hint: Hint,
+    /// Who decides when somebody changed it in Zoho; `None` as the module says.
+    pub(crate) parity: Option<ParityPolicy>,
 }
 
 /// The source of a value.

@@ -76,8 +76,17 @@ fn settled(moodle_id: i64) -> Settled {
         bytes: 0,
         brake: true,
         erasures: true,
+        findings: true,
     };
-    Settled { item, state: SettledState::Failed, reason: None, remarks: Vec::new(), blocked_by: None, attempt: None }
+    Settled {
+        item,
+        state: SettledState::Failed,
+        reason: None,
+        remarks: Vec::new(),
+        blocked_by: None,
+        attempt: None,
+        written_at: None,
+    }
 }
 
 type Statement = fn(Store) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;

@@ -87,6 +87,8 @@ impl ZohoSimulator {
             refresh_token: CREDENTIAL.to_owned().into(),
             mapping: None,
             reserve_credits: 0,
+            watch_minutes: 0,
+            proof_hour: 24,
             authorities: Authorities::default(),
         };
         Client::new(&settings, Http::new(&Authorities::default()).unwrap(), None, Clock::system(), getrandom::fill)
@@ -108,6 +110,9 @@ impl ZohoSimulator {
             credential("BACKEND_SYNC_ZOHO__CLIENT_ID"),
             credential("BACKEND_SYNC_ZOHO__CLIENT_SECRET"),
             credential("BACKEND_SYNC_ZOHO__REFRESH_TOKEN"),
+            // A comparison is a test of its own.
+            ("BACKEND_SYNC_ZOHO__WATCH_MINUTES", "0".to_owned()),
+            ("BACKEND_SYNC_ZOHO__PROOF_HOUR", "24".to_owned()),
         ]
     }
 

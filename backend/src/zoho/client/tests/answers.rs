@@ -56,7 +56,7 @@ async fn the_missing_permission_is_named() {
 async fn an_insert_in_zohos_format() {
     let stub = Stub::start().await;
     let entries = insert(&stub, reply(200, json!({"data": [success("1"), success("2")]})), 2).await.unwrap();
-    let done = |id: &str| RecordAnswer::Done { id: id.to_owned(), action: Action::Inserted };
+    let done = |id: &str| RecordAnswer::Done { id: id.to_owned(), action: Action::Inserted, modified_at: None };
     assert_eq!(entries, [done("1"), done("2")]);
     let request = stub.requests().remove(0);
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/crm/v8/Contacts"));

@@ -34,6 +34,8 @@ pub(in super::super) fn config(url: &str) -> config::Zoho {
         refresh_token: "refresh".to_owned().into(),
         mapping: None,
         reserve_credits: 100,
+        watch_minutes: 0,
+        proof_hour: 24,
         authorities: Authorities::default(),
     }
 }

@@ -13,7 +13,9 @@ use super::{
         rule::{Form, Hint, Null, Transform, ValueSource},
         source::{Path, Shape},
     },
-    KindContext, owned,
+    KindContext,
+    module::PARITY,
+    owned,
 };
 use crate::model::Kind;
 
@@ -59,8 +61,9 @@ fn rule(report: &mut Report<'_>, context: &KindContext<'_>, name: &str, mut tabl
         length: table.number(report, "length", 1..TEXT_CHARACTERS + 1),
         values: owned(table.texts(report, "values")),
     };
+    let parity = table.word(report, "parity", &PARITY);
     let (has_date, has_decimals) = (table.get("date").is_some(), form.decimals.is_some());
-    let rule = source.map(|source| Rule { field: name.to_owned(), source, transform, owner, null, form, hint });
+    let rule = source.map(|source| Rule { field: name.to_owned(), source, transform, owner, null, form, hint, parity });
     if let Some(rule) = &rule {
         check_shapes(report, &table, rule, has_date, has_decimals);
     }

@@ -10,7 +10,14 @@ use super::{
     },
     KindContext, NO_NAME, check_names, fields, is_name, name_of, owned,
 };
-use crate::{model::Kind, zoho::client::CADENCES};
+use crate::{
+    model::{Kind, ParityPolicy},
+    zoho::client::CADENCES,
+};
+
+/// Who decides when somebody changed a field in Zoho.
+pub(super) const PARITY: [(&str, ParityPolicy); 2] =
+    [("report", ParityPolicy::Report), ("restore", ParityPolicy::Restore)];
 
 /// The longest label of a module.
 const LABEL_CHARACTERS: usize = 25;
@@ -42,6 +49,9 @@ pub(super) fn read(
     }
     let trigger = triggers(report, &mut table);
     let labels = labels(report, &mut table);
+    // Whoever made the module decides: Zoho's own ones are people's.
+    let default = if labels.is_some() { ParityPolicy::Restore } else { ParityPolicy::Report };
+    let parity = table.word(report, "parity", &PARITY).unwrap_or(default);
     let words =
         [("mark", OnDelete::Mark), ("blank", OnDelete::Blank), ("delete", OnDelete::Delete), ("keep", OnDelete::Keep)];
     let on_delete = table.word(report, "on_delete", &words).unwrap_or(OnDelete::Mark);
@@ -85,6 +95,7 @@ pub(super) fn read(
         self_registration,
         same_address,
         trigger,
+        parity,
         on_delete,
         labels,
         rules,

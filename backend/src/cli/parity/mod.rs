@@ -1,22 +1,54 @@
 //! `backend-sync parity …`
 
+mod zoho;
+
 use clap::Subcommand;
 use poem_openapi::types::ToJSON;
 use serde_json::json;
 
+use self::zoho::{DecisionArguments, FindingsArguments};
 use super::{CliError, counted, open, print};
-use crate::{clock::Clock, config::Config, model::RecordKey, store::Store, views::ParityView};
+use crate::{
+    clock::Clock,
+    config::Config,
+    delivery::Destination as _,
+    model::RecordKey,
+    store::{FindingDecision, Store},
+    views::{DestinationParityView, ParityView},
+    zoho::destination::Zoho,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ParityCommand {
-    /// Show the last comparison of each kind of each site; fails if one of them differs
+    /// Show whether Moodle, the backend and Zoho agree, by the last comparisons; fails if not
     ///
-    /// Moodle's plugin compares every night, after a restore, and when somebody asks for it on its status page.
+    /// Moodle's plugin compares every night, after a restore, and when somebody asks for it on its status page. Zoho is
+    /// compared by this server: see watch and prove.
     Show {
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
+    /// Look at what others changed and deleted in Zoho since the last look
+    ///
+    /// The server does so every hour, unless the setting zoho.watch_minutes says otherwise. It costs two API credits for each
+    /// module.
+    Watch,
+    /// Compare all records in Zoho with what the mapping writes; fails if some differ
+    ///
+    /// The server does so every night, unless the setting zoho.proof_hour says otherwise. It costs an API credit for 200
+    /// records.
+    Prove {
+        /// Do not ask for confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List what differs in Zoho, newest first
+    Findings(FindingsArguments),
+    /// Write again what differs in Zoho; what was deleted there is created again
+    Restore(DecisionArguments),
+    /// Leave what differs in Zoho: fields until Moodle changes them, deleted records until they are restored
+    Leave(DecisionArguments),
     /// Check the digests of records against the events that they were made of; fails if one is wrong
     ///
     /// Reads the whole event log, while the server goes on. Digests that are unknown, because an older version stored
@@ -31,21 +63,32 @@ pub(super) enum ParityCommand {
 pub(super) async fn run(config: Config, command: ParityCommand, clock: &Clock) -> Result<(), CliError> {
     let store = open(&config, clock).await?;
     let result = match command {
-        ParityCommand::Show { json } => show(&store, json).await,
+        ParityCommand::Show { json } => show(&config, &store, json).await,
+        ParityCommand::Watch => zoho::watch(&config, &store, clock).await,
+        ParityCommand::Prove { yes } => zoho::prove(&config, &store, yes, clock).await,
+        ParityCommand::Findings(arguments) => zoho::list(&store, arguments, clock).await,
+        ParityCommand::Restore(arguments) => zoho::decide(&store, FindingDecision::Restore, arguments, clock).await,
+        ParityCommand::Leave(arguments) => zoho::decide(&store, FindingDecision::Leave, arguments, clock).await,
         ParityCommand::Audit { json } => audit(&store, json).await,
     };
     store.close().await;
     result
 }
 
-async fn show(store: &Store, json: bool) -> Result<(), CliError> {
+async fn show(config: &Config, store: &Store, json: bool) -> Result<(), CliError> {
     let found = ParityView::read(store).await?;
+    let there = match config.zoho {
+        Some(_) => Some(DestinationParityView::read(store, Zoho::NAME).await?),
+        None => None,
+    };
     if json {
-        print(found.to_json_string())?;
+        print(json!({ "sites": found.to_json(), "destination": there.to_json() }))?;
     } else {
         print_table(&found)?;
+        there.as_ref().map_or(Ok(()), zoho::table)?;
     }
-    match found.iter().filter(|view| !view.equal).count() {
+    let differs = there.is_some_and(|there| there.kinds.iter().any(|kind| kind.differing > 0));
+    match found.iter().filter(|view| !view.equal).count() + usize::from(differs) {
         0 => Ok(()),
         broken => Err(CliError::Differs(counted(broken as u64, "comparison"))),
     }

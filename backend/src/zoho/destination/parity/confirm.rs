@@ -1,0 +1,156 @@
+//! Reading by id what seems to differ: this sees every write at once, so what differs then is a finding.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::{Map, Value};
+
+use super::{ParityError, Spent, compare::Compared};
+use crate::{
+    clock::Timestamp,
+    delivery::Destination,
+    model::{FindingSort, FoundBy, ItemState, Kind, RecordKey},
+    store::{ItemRow, NewFinding},
+    zoho::{
+        client::{COLUMNS, MODIFIED_BY, MODIFIED_TIME, time},
+        destination::{Zoho, findings::DELETED},
+    },
+};
+
+/// Ids of one call that reads records; Zoho's limit is on characters.
+const IDS_PER_CALL: usize = 50;
+
+/// What reading records by their ids showed.
+#[derive(Debug, Default)]
+pub(super) struct Confirmed {
+    pub(super) equal: u64,
+    pub(super) differing: u64,
+    pub(super) passed_over: u64,
+    /// Records that are just being delivered.
+    pub(super) busy: HashSet<RecordKey>,
+}
+
+impl Zoho {
+    /// Reads the remote records of these items, which are all of one kind, and keeps what differs. What Zoho no longer has
+    /// is delivered again: the delivery finds out what became of it.
+    pub(super) async fn read_by_id(
+        &self,
+        kind: Kind,
+        rows: &[ItemRow],
+        found_by: FoundBy,
+        spent: &mut Spent,
+    ) -> Result<Confirmed, ParityError> {
+        let mut confirmed = Confirmed::default();
+        for rows in rows.chunks(IDS_PER_CALL) {
+            self.may_spend()?;
+            let held = self.held_by_id(kind, rows, spent).await?;
+            let compared = self.compare(kind, rows, &held).await?;
+            let (mut findings, mut equal, mut again) = (Vec::new(), Vec::new(), Vec::new());
+            for (row, compared) in rows.iter().zip(compared) {
+                let remote = row.remote_id.as_ref().and_then(|id| held.get(id));
+                match (remote, compared) {
+                    (_, Compared::Busy) => _ = confirmed.busy.insert(row.key),
+                    (None, _) if row.state == ItemState::Synced => again.push(row.key),
+                    // Somebody restored what had been deleted.
+                    (Some(_), _) if row.code.as_deref() == Some(DELETED) => again.push(row.key),
+                    (None, _) | (_, Compared::PassedOver) => confirmed.passed_over += 1,
+                    (Some(remote), Compared::Equal) => {
+                        confirmed.equal += 1;
+                        equal.extend(row.remote_id.clone());
+                        self.note_change(row, remote).await?;
+                    }
+                    (Some(remote), Compared::Differs(fields)) => {
+                        confirmed.differing += 1;
+                        let by_others = modified_at(remote).filter(|at| row.remote_modified_at != Some(*at));
+                        findings.push(NewFinding {
+                            kind,
+                            key: Some(row.key),
+                            remote_id: row.remote_id.clone().unwrap_or_default(),
+                            sort: FindingSort::Changed,
+                            fields,
+                            modified_at: by_others,
+                            modified_by: by_others.and_then(|_| name_of(remote.get(MODIFIED_BY)?)),
+                            found_by,
+                        });
+                    }
+                }
+            }
+            let now = self.clock.now();
+            confirmed.differing += again.len() as u64;
+            self.store.record_findings(Self::NAME, &findings, now).await?;
+            self.store.close_findings(Self::NAME, &equal, now).await?;
+            self.store.request_delivery(Self::NAME, &again, now).await?;
+        }
+        Ok(confirmed)
+    }
+
+    async fn note_change(&self, row: &ItemRow, remote: &Map<String, Value>) -> Result<(), ParityError> {
+        if let Some(at) = modified_at(remote).filter(|at| row.remote_modified_at != Some(*at)) {
+            self.store.note_remote_change(Self::NAME, row, at).await?;
+        }
+        Ok(())
+    }
+
+    /// The remote records of these items with all fields that are written, by id.
+    async fn held_by_id(
+        &self,
+        kind: Kind,
+        rows: &[ItemRow],
+        spent: &mut Spent,
+    ) -> Result<HashMap<String, Map<String, Value>>, ParityError> {
+        let Some(module) = self.mapping.module(kind) else { return Ok(HashMap::new()) };
+        let ids: Vec<String> = rows.iter().filter_map(|row| row.remote_id.clone()).collect();
+        let mut held: HashMap<String, Map<String, Value>> = HashMap::new();
+        for fields in in_calls(&module.written_fields(), &[MODIFIED_TIME, MODIFIED_BY]) {
+            spent.call();
+            let read = self.client.get(&module.module, &ids, &fields).await.map_err(|error| self.unread(&error))?;
+            for record in read {
+                let Some(id) = record.get("id").and_then(Value::as_str).map(str::to_owned) else { continue };
+                held.entry(id).or_default().extend(record);
+            }
+        }
+        Ok(held)
+    }
+
+    /// Looks again at what differs: people may have put it right in Zoho, or Moodle changed it.
+    pub(super) async fn look_again(&self, spent: &mut Spent) -> Result<(), ParityError> {
+        let filter = crate::store::FindingFilter { sort: Some(FindingSort::Changed), ..Default::default() };
+        let mut before = None;
+        loop {
+            let found = self.store.findings(Self::NAME, filter, before, crate::limits::STEP_ITEMS.into()).await?;
+            let Some(last) = found.last() else { return Ok(()) };
+            before = Some(last.id);
+            let ids: Vec<String> = found.iter().map(|finding| finding.remote_id.clone()).collect();
+            let rows = self.store.items_by_remote(Self::NAME, &ids).await?;
+            let known: HashSet<&String> = rows.iter().filter_map(|row| row.remote_id.as_ref()).collect();
+            // Nothing here writes them any more.
+            let gone: Vec<String> = ids.iter().filter(|id| !known.contains(id)).cloned().collect();
+            self.store.close_findings(Self::NAME, &gone, self.clock.now()).await?;
+            for (kind, rows) in by_kind(rows) {
+                self.read_by_id(kind, &rows, FoundBy::Watch, spent).await?;
+            }
+        }
+    }
+}
+
+/// Splits fields into calls, each with these as well.
+pub(super) fn in_calls<'a>(fields: &[&'a str], with: &[&'a str]) -> Vec<Vec<&'a str>> {
+    fields.chunks(COLUMNS - with.len()).map(|fields| [fields, with].concat()).collect()
+}
+
+pub(super) fn by_kind(rows: Vec<ItemRow>) -> BTreeMap<Kind, Vec<ItemRow>> {
+    let mut kinds: BTreeMap<Kind, Vec<ItemRow>> = BTreeMap::new();
+    for row in rows {
+        kinds.entry(row.key.kind).or_default().push(row);
+    }
+    kinds
+}
+
+/// When a remote record was changed last.
+pub(super) fn modified_at(remote: &Map<String, Value>) -> Option<Timestamp> {
+    remote.get(MODIFIED_TIME).and_then(time)
+}
+
+/// The name of a user.
+fn name_of(user: &Value) -> Option<String> {
+    user.get("name")?.as_str().map(str::to_owned)
+}
