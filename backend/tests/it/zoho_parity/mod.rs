@@ -62,6 +62,7 @@ fn decide(database: &Database, zoho: &ZohoSimulator, decision: &str, finding: &V
 /// Ann with an enrolment and a grade in a course, delivered.
 async fn begin(database: &Database) -> (ZohoSimulator, Server) {
     let zoho = ZohoSimulator::start_set_up().await;
+    zoho.change(json!({ "lag_seconds": 0 })).await;
     let server = start(database, &zoho).await;
     let mut ann = user(3, "ann");
     (ann["city"], ann["phone1"]) = (json!("Leeds"), json!("+44 113 496 0000"));
