@@ -158,7 +158,8 @@ async fn a_deletion_is_found_with_who_and_when(database: Database) {
             at(11, "user_enrolled", crate::support::events::enrolment(6, 3, 2)),
         ])
         .await;
-    until("what belongs to it waits", async || (item(&database, "enrolment", 6).await.0 == "parked").then_some(())).await;
+    until("what belongs to it waits", async || (item(&database, "enrolment", 6).await.0 == "parked").then_some(()))
+        .await;
     assert_eq!(zoho.records("Contacts").await.len(), 0);
     assert_eq!(finding(&database, &zoho).1, "deleted open");
     server.stop().await;
