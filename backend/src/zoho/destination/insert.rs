@@ -18,6 +18,9 @@ use crate::{
     zoho::client::{Duplicate, Refusal},
 };
 
+/// After this many attempts, a key that seems to be free and is refused even so is for a person.
+const KEY_ATTEMPTS: u32 = 3;
+
 /// What is known about a record that is in the way of a new one.
 enum Obstacle {
     /// It has our key: an attempt of ours created it. With its id.
@@ -116,6 +119,11 @@ impl Zoho {
             }
             let ours = self.is_ours(job, &other.id).await?;
             return Ok(if ours { Obstacle::Ours(other.id.clone()) } else { Obstacle::Unknown(other.id.clone()) });
+        }
+        // Between the refusal and this look, the former record may have got its other key.
+        let had_it = |other: &Duplicate| other.field.as_deref() == Some(key) && held.contains_key(&other.id);
+        if refusal.duplicates.iter().any(had_it) && job.item.attempts < KEY_ATTEMPTS {
+            return Ok(Obstacle::Vanished);
         }
         let is_there = refusal.duplicates.iter().any(|other| held.contains_key(&other.id));
         if !refusal.duplicates.is_empty() && !is_there && job.item.attempts == 0 {

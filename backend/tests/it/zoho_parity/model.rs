@@ -71,7 +71,7 @@ impl Moodle {
                 self.grade(id)
             }
         };
-        server.site().apply(&[event]).await;
+        server.site().send_batch(&[event]).await;
     }
 }
 
