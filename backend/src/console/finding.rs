@@ -102,6 +102,8 @@ fn may(sort: FindingSort, state: FindingState) -> Vec<Choice> {
     let restore = restore.map(|words| choice(FindingDecision::Restore, words, ""));
     let other = match state {
         FindingState::Open | FindingState::Restoring => Some(choice(FindingDecision::Leave, leave, "quiet")),
+        // What was left out is not known any more: to ask again would create it.
+        FindingState::Left if matches!(sort, FindingSort::Deleted | FindingSort::Converted) => None,
         FindingState::Left => Some(choice(FindingDecision::Withdraw, "Ask again", "quiet")),
         FindingState::Closed => None,
     };
@@ -119,7 +121,8 @@ mod tests {
         assert_eq!(changed, ["Restore", "Leave until Moodle changes it"]);
         assert_eq!(words(FindingSort::Deleted, FindingState::Open), ["Create again", "Leave it out"]);
         assert_eq!(words(FindingSort::Doubled, FindingState::Open), ["Leave"]);
-        assert_eq!(words(FindingSort::Deleted, FindingState::Left), ["Create it after all", "Ask again"]);
+        assert_eq!(words(FindingSort::Deleted, FindingState::Left), ["Create it after all"]);
+        assert_eq!(words(FindingSort::Changed, FindingState::Left), ["Restore after all", "Ask again"]);
         assert!(words(FindingSort::Changed, FindingState::Closed).is_empty());
     }
 }

@@ -36,6 +36,9 @@ pub enum FindingRefusal {
     /// Nobody left it.
     #[error("nobody left it: there is nothing to take back")]
     NotLeft,
+    /// Its item no longer knows the remote record.
+    #[error("it was left out: only restoring takes that back, which creates it again")]
+    LeftOut,
     /// Only people can put it right.
     #[error("two records are merged, and one that is too many is deleted, in Zoho by a person")]
     ByPeople,
@@ -56,6 +59,9 @@ impl FindingDecision {
             _ if finding.state == FindingState::Closed => Err(FindingRefusal::Closed),
             Self::Restore if !finding.sort.can_be_restored() => Err(FindingRefusal::ByPeople),
             Self::Withdraw if finding.state != FindingState::Left => Err(FindingRefusal::NotLeft),
+            Self::Withdraw if matches!(finding.sort, FindingSort::Deleted | FindingSort::Converted) => {
+                Err(FindingRefusal::LeftOut)
+            }
             _ => Ok(()),
         }
     }
