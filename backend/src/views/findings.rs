@@ -150,7 +150,8 @@ fn sentence(finding: &Finding, fields: &[FindingFieldView]) -> String {
                 .to_owned()
         }
         (FindingSort::Doubled, _) => {
-            "Another record in Zoho has the same key. Merge the two there, and keep the key.".to_owned()
+            "Another record in Zoho has the same key, or a person's address. Merge the two there, and keep the key."
+                .to_owned()
         }
         (FindingSort::Surplus, _) => {
             "It has a key of ours in Zoho, and no record here has that key. Delete it there, or clear the key."

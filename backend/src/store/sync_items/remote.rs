@@ -55,6 +55,22 @@ impl Store {
         query(&self.read, &sql, values).await?.iter().map(item_of).collect()
     }
 
+    /// The items that write a remote record, of living people with one of these addresses.
+    pub async fn items_by_address(&self, destination: &str, addresses: &[String]) -> Result<Vec<ItemRow>, StoreError> {
+        let mut found = Vec::new();
+        for list in bulk::key_lists(addresses) {
+            let sql = format!(
+                "SELECT {ITEM_COLUMNS} FROM sync_items WHERE {WRITES} AND kind = 'user' AND (site_id, moodle_id) IN \
+                 (SELECT site_id, moodle_id FROM users WHERE email IN ({}) AND NOT deleted)",
+                places(list.len())
+            );
+            let values = std::iter::once(Value::from(destination)).chain(list.into_iter().map(Value::from)).collect();
+            let rows = query(&self.read, &sql, values).await?;
+            found.extend(rows.iter().map(item_of).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(found)
+    }
+
     /// Notes when a remote record was changed last, if that was looked at and it is as it should be. Not if the item was
     /// delivered meanwhile.
     pub async fn note_remote_change(&self, destination: &str, row: &ItemRow, at: Timestamp) -> Result<(), StoreError> {

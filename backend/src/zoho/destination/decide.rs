@@ -289,7 +289,7 @@ impl Decider<'_> {
         trail: &mut impl Trail,
     ) -> Result<(), Decision> {
         let row = self.batch.related(related);
-        if row.is_some_and(|row| row.remote_id.is_some()) {
+        if row.is_some_and(|row| row.remote_id.is_some() && !findings::is_deleted(row)) {
             trail.note(|| trail::there(related, &self.batch.name(related)));
             return Ok(());
         }

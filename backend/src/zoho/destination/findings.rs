@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
-    model::{FindingSort, FindingState, FoundBy, RecordKey},
-    store::{Claimed, Finding, NewFinding, Settled, SettledState},
+    model::{FindingSort, FindingState, FoundBy, ItemState, RecordKey},
+    store::{Claimed, Finding, ItemRow, NewFinding, Settled, SettledState},
     zoho::mapping::ModuleMapping,
 };
 
@@ -85,6 +85,11 @@ pub(super) fn is_asked(batch: &DeliveryBatch, job: &Job) -> bool {
             && Some(&finding.remote_id) == job.remote_id.as_ref()
     };
     !job.removes && job.leaves.is_none() && !batch.finding(job.item.key).is_some_and(restores)
+}
+
+/// Whether an item's record is known to be deleted in Zoho.
+pub(super) fn is_deleted(row: &ItemRow) -> bool {
+    row.state == ItemState::Failed && row.code.as_deref() == Some(DELETED)
 }
 
 /// The reason of an item whose record somebody deleted.

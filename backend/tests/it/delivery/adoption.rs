@@ -4,10 +4,11 @@
 use backend_sync::zoho::client::SCOPES;
 use serde_json::{Map, Value, json};
 
-use super::{item, reason, rest, start, with};
+use super::{item, reason, rest, start, until, with};
 use crate::support::{
     Database, Server, ZohoSimulator,
     events::{at, course, enrolment, user},
+    server::run_with,
 };
 
 on_both_databases!(
@@ -17,7 +18,7 @@ on_both_databases!(
     two_contacts_with_the_address_need_a_person,
     a_contact_with_another_key_is_not_taken_over,
     two_users_with_one_address_are_distinguished,
-    a_contact_deleted_by_hand_is_recreated_with_its_references,
+    a_contact_deleted_by_hand_is_asked_about,
     a_contact_that_is_gone_is_recognised_in_any_words,
 );
 
@@ -120,7 +121,7 @@ async fn two_users_with_one_address_are_distinguished(database: Database) {
     server.stop().await;
 }
 
-async fn a_contact_deleted_by_hand_is_recreated_with_its_references(database: Database) {
+async fn a_contact_deleted_by_hand_is_asked_about(database: Database) {
     let (zoho, server) = begin(&database).await;
     let site = server.site();
     site.apply(&[
@@ -130,31 +131,35 @@ async fn a_contact_deleted_by_hand_is_recreated_with_its_references(database: Da
     ])
     .await;
     rest(&database).await;
-    let old = contacts(&zoho).await[0]["id"].clone();
-    zoho.make_by_hand("Contacts", json!({"id": old, "$delete": true})).await;
-    assert_eq!(contacts(&zoho).await.len(), 0);
+    // Whether the person changes, or what refers to the person.
     let mut changed = user(3, "ann");
     changed["city"] = json!("Ulm");
-    site.apply(&[at(4, "user_updated", changed)]).await;
-    rest(&database).await;
-    let now = contacts(&zoho).await;
-    assert_eq!(now.len(), 1);
-    assert_ne!(now[0]["id"], old);
-    let enrolments = zoho.records("Moodle_Enrolments").await;
-    let enrolment = with(&enrolments, "Moodle_Enrolment_Key", "moodle:5");
-    assert_eq!(enrolment["Contact"]["id"], now[0]["id"], "the enrolment points to the new one");
-
-    // The same, but the record that refers to it changes.
-    zoho.make_by_hand("Contacts", json!({"id": now[0]["id"], "$delete": true})).await;
     let mut suspended = super::super::support::events::enrolment(5, 3, 2);
     suspended["status"] = json!("1");
-    site.apply(&[at(5, "enrolment_updated", suspended)]).await;
-    rest(&database).await;
-    let now = contacts(&zoho).await;
-    let enrolments = zoho.records("Moodle_Enrolments").await;
-    assert_eq!((now.len(), &enrolments[0]["Contact"]["id"]), (1, &now[0]["id"]));
-    assert_eq!(enrolments[0]["Status"], "Suspended");
+    for change in [at(4, "user_updated", changed), at(5, "enrolment_updated", suspended)] {
+        let old = contacts(&zoho).await[0]["id"].clone();
+        zoho.make_by_hand("Contacts", json!({"id": old, "$delete": true})).await;
+        site.apply(&[change]).await;
+        let asked = ("failed".to_owned(), Some("deleted_in_zoho".to_owned()));
+        until("a person is asked", async || (item(&database, "user", 3).await == asked).then_some(())).await;
+        assert_eq!(contacts(&zoho).await.len(), 0);
+        restore_all(&database, &zoho);
+        rest(&database).await;
+        let now = contacts(&zoho).await;
+        assert_eq!((now.len(), &now[0]["Mailing_City"]), (1, &json!("Ulm")));
+        assert_ne!(now[0]["id"], old);
+        let enrolments = zoho.records("Moodle_Enrolments").await;
+        let enrolment = with(&enrolments, "Moodle_Enrolment_Key", "moodle:5");
+        assert_eq!(enrolment["Contact"]["id"], now[0]["id"], "the enrolment points to the new one");
+    }
+    assert_eq!(zoho.records("Moodle_Enrolments").await[0]["Status"], "Suspended");
     server.stop().await;
+}
+
+/// A person decides that all deleted records are created again.
+pub(super) fn restore_all(database: &Database, zoho: &ZohoSimulator) {
+    let output = run_with(database, &zoho.settings(), &["parity", "restore", "--all", "--sort", "deleted", "--yes"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 async fn a_contact_that_is_gone_is_recognised_in_any_words(database: Database) {
@@ -168,6 +173,10 @@ async fn a_contact_that_is_gone_is_recognised_in_any_words(database: Database) {
         let mut changed = user(3, "ann");
         changed["city"] = json!(details);
         server.site().apply(&[at(2 + round as i64, "user_updated", changed)]).await;
+        rest(&database).await;
+        let asked = ("failed".to_owned(), Some("deleted_in_zoho".to_owned()));
+        assert_eq!(item(&database, "user", 3).await, asked, "{details}");
+        restore_all(&database, &zoho);
         rest(&database).await;
         let now = contacts(&zoho).await;
         assert_eq!((now.len(), &now[0]["Mailing_City"]), (1, &json!(details)), "{details}");

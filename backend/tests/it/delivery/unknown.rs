@@ -3,7 +3,7 @@
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::json;
 
-use super::{assert_conserved, item, rest, start, start_by, with};
+use super::{adoption::restore_all, assert_conserved, item, rest, start, start_by, with};
 use crate::support::{
     Database, Server, ZohoSimulator,
     events::{at, course, user},
@@ -18,17 +18,19 @@ on_both_databases!(
     of_several_deleted_accounts_the_newest_contact_is_taken_over,
 );
 
-/// A course that somebody deleted in Zoho was created again, but no answer came; then it is deleted in Moodle.
+/// A course that somebody deleted in Zoho was created again on request, but no answer came; then it is deleted in Moodle.
 async fn delete_what_was_created_again(database: &Database, zoho: &ZohoSimulator, server: &Server) {
     server.site().apply(&[at(1, "course_created", course(2, "bio"))]).await;
     rest(database).await;
     let id = with(&zoho.records("Products").await, "Moodle_Course_Key", "moodle:2")["id"].clone();
     zoho.make_by_hand("Products", json!({"id": id, "$delete": true})).await;
+    server.site().apply(&[at(2, "course_updated", course(2, "art"))]).await;
+    rest(database).await;
     let lost = json!([{
         "match": {"operation": "insert", "module": "Products", "nth": 1}, "fault": "timeout_after_commit", "delay_ms": 300,
     }]);
     zoho.add_faults(lost).await;
-    server.site().apply(&[at(2, "course_updated", course(2, "art"))]).await;
+    restore_all(database, zoho);
     let tried = "SELECT count(*) FROM sync_attempts WHERE outcome = 'retry'";
     until("the answer is lost", async || (database.count(tried).await > 0).then_some(())).await;
     server.site().apply(&[at(3, "course_deleted", json!({"courseid": 2}))]).await;

@@ -79,14 +79,28 @@ async fn under_any_mapping_the_end_is_what_would_be_judged_again(database: Datab
 
 /// Runs one test's share of the seeds.
 async fn share(test: u64, first: Database, run: impl AsyncFn(u64, Database)) {
-    let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
-    let seeds: Vec<u64> = match number("IT_SEED") {
+    let seeds = match number("IT_SEED") {
         Some(seed) => (test == 0).then_some(seed).into_iter().collect(),
-        None => {
-            let seeds = (number(SEEDS_VARIABLE).unwrap_or(TESTS) + test) / TESTS;
-            (0..seeds).map(|_| getrandom::u64().unwrap() >> 16).collect()
-        }
+        None => random_seeds((number(SEEDS_VARIABLE).unwrap_or(TESTS) + test) / TESTS),
     };
+    run_all(seeds, first, run).await;
+}
+
+/// Runs as many seeds as this variable says, or one.
+pub(crate) async fn shared_seeds(variable: &str, first: Database, run: impl AsyncFn(u64, Database)) {
+    let seeds = number("IT_SEED").map_or_else(|| random_seeds(number(variable).unwrap_or(1)), |seed| vec![seed]);
+    run_all(seeds, first, run).await;
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn random_seeds(count: u64) -> Vec<u64> {
+    (0..count).map(|_| getrandom::u64().unwrap() >> 16).collect()
+}
+
+async fn run_all(seeds: Vec<u64>, first: Database, run: impl AsyncFn(u64, Database)) {
     let is_postgres = first.is_postgres();
     let mut first = Some(first);
     for seed in seeds {

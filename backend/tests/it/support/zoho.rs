@@ -16,7 +16,7 @@ use backend_sync::{
         setup::{self, SetupStep},
     },
 };
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 use zoho_simulator::Simulator;
@@ -211,15 +211,24 @@ impl ZohoSimulator {
         self.send(Method::POST, action, Some(what)).await
     }
 
+    /// The same, if it is possible.
+    pub(crate) async fn try_act(&self, action: &str, what: Value) {
+        self.request(Method::POST, action, Some(what)).await;
+    }
+
     async fn send(&self, method: Method, place: &str, body: Option<Value>) -> Value {
+        let (status, text) = self.request(method, place, body).await;
+        assert!(status.is_success(), "{place}: {text}");
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    async fn request(&self, method: Method, place: &str, body: Option<Value>) -> (StatusCode, String) {
         let mut request = self.http.request(method, format!("{}/__sim/{place}", self.url()));
         if let Some(body) = body {
             request = request.json(&body);
         }
         let response = request.send().await.unwrap();
-        let (status, text) = (response.status(), response.text().await.unwrap());
-        assert!(status.is_success(), "{place}: {text}");
-        serde_json::from_str(&text).unwrap_or_default()
+        (response.status(), response.text().await.unwrap())
     }
 }
 

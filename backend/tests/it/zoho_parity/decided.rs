@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{ann, begin, decide, edit, finding, findings, only, parity, prove, watch};
 use crate::{
     delivery::{item, rest, until},
-    support::{Database, events::at},
+    support::{Database, events::at, server::run_with},
 };
 
 on_both_databases!(
@@ -125,8 +125,8 @@ async fn an_erased_person_leaves_no_finding(database: Database) {
     edit(&zoho, "Contacts", json!({"Mailing_City": "Hull"})).await;
     watch(&database, &zoho);
     assert_eq!(finding(&database, &zoho).1, "changed open");
-    let request = json!({"site": "moodle", "user": 3, "policy": "keep"});
-    server.reader().post("/api/v1/erasures", request.to_string()).await.json();
+    let erase = ["erase", "--site", "moodle", "--user", "3", "--yes", "--no-wait"];
+    assert!(run_with(&database, &zoho.settings(), &erase).status.success());
     let kept = "SELECT count(*) FROM findings";
     until("the finding is gone", async || (database.count(kept).await == 0).then_some(())).await;
     let held: Vec<Value> = findings(&database, &zoho);

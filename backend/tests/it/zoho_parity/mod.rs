@@ -1,6 +1,7 @@
 //! What others do in Zoho: each change is found, belongs to somebody, and is decided by people or by the mapping.
 
 mod decided;
+mod model;
 mod pages;
 mod proof;
 mod watched;

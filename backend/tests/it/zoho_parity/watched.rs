@@ -16,6 +16,7 @@ on_both_databases!(
     an_edit_that_is_taken_back_is_no_finding_any_more,
     a_merge_is_followed_without_a_change_in_moodle,
     a_deletion_is_found_with_who_and_when,
+    a_double_and_a_foreign_key_are_found,
 );
 
 async fn an_edit_of_a_contact_is_reported(database: Database) {
@@ -36,7 +37,11 @@ async fn an_edit_of_a_contact_is_reported(database: Database) {
     server.site().apply(&[ann(10, "Leeds", "+44 113 496 0001")]).await;
     rest(&database).await;
     let contact = only(&zoho, "Contacts").await;
-    assert_eq!((&contact["Mailing_City"], &contact["Phone"]), (&json!("Hull"), &json!("+441134960001")), "{contact:?}");
+    assert_eq!(
+        (&contact["Mailing_City"], &contact["Phone"]),
+        (&json!("Hull"), &json!("+44 113 496 0001")),
+        "{contact:?}"
+    );
     assert_eq!(finding(&database, &zoho).1, "changed open");
     // Until Moodle changes it.
     server.site().apply(&[ann(11, "York", "+44 113 496 0001")]).await;
@@ -132,7 +137,7 @@ async fn a_merge_is_followed_without_a_change_in_moodle(database: Database) {
     assert_eq!(item(&database, "user", 3).await.0, "synced");
     let enrolment = only(&zoho, "Moodle_Enrolments").await;
     assert_eq!(enrolment["Contact"]["id"], office);
-    assert_eq!(findings(&database, &zoho).len(), 0, "the merge is that person's decision");
+    assert_eq!(findings(&database, &zoho), [] as [serde_json::Value; 0], "the merge is that person's decision");
     server.stop().await;
 }
 
@@ -153,9 +158,32 @@ async fn a_deletion_is_found_with_who_and_when(database: Database) {
             at(11, "user_enrolled", crate::support::events::enrolment(6, 3, 2)),
         ])
         .await;
-    rest(&database).await;
+    until("what belongs to it waits", async || (item(&database, "enrolment", 6).await.0 == "parked").then_some(()))
+        .await;
     assert_eq!(zoho.records("Contacts").await.len(), 0);
-    assert_eq!(item(&database, "enrolment", 6).await.0, "parked");
     assert_eq!(finding(&database, &zoho).1, "deleted open");
+    server.stop().await;
+}
+
+async fn a_double_and_a_foreign_key_are_found(database: Database) {
+    let (zoho, server) = begin(&database).await;
+    zoho.make_by_hand("Contacts", json!({"Last_Name": "Ann again", "Email": "Ann@example.com"})).await;
+    zoho.make_by_hand("Contacts", json!({"Last_Name": "Nobody", "Moodle_User_Key": "moodle:99"})).await;
+    watch(&database, &zoho);
+    let mut found = findings(&database, &zoho);
+    found.sort_by_key(|finding| finding["sort"].as_str().unwrap().to_owned());
+    let sorts: Vec<&str> = found.iter().map(|finding| finding["sort"].as_str().unwrap()).collect();
+    assert_eq!(sorts, ["doubled", "surplus"], "{found:?}");
+    assert_eq!(found[0]["record"], "moodle:3");
+    let (done, said) = super::parity(&database, &zoho, &["restore", &found[0]["number"].to_string(), "--yes"]);
+    assert!(!done && said.contains("by a person"), "{said}");
+    // The office merges the two, and deletes the other one.
+    let contacts = zoho.records("Contacts").await;
+    let named = |name: &str| contacts.iter().find(|contact| contact["Last_Name"] == name).unwrap()["id"].clone();
+    let ann = contacts.iter().find(|contact| contact["Moodle_User_Key"] == "moodle:3").unwrap()["id"].clone();
+    zoho.act("merge", json!({"module": "Contacts", "survivor": ann, "merged": [named("Ann again")]})).await;
+    zoho.make_by_hand("Contacts", json!({"id": named("Nobody"), "$delete": true})).await;
+    watch(&database, &zoho);
+    assert_eq!(findings(&database, &zoho).len(), 0);
     server.stop().await;
 }

@@ -13,7 +13,7 @@ use super::super::{
 use crate::{
     delivery::{Destination, DestinationFailure},
     model::{FindingField, FindingState, ItemState, Kind, ParityPolicy, RecordKey},
-    store::ItemRow,
+    store::{Claimed, ItemRow},
     zoho::{
         difference::{Difference, differences},
         mapping::ModuleMapping,
@@ -60,6 +60,26 @@ impl Zoho {
             rest = later;
         }
         Ok(compared)
+    }
+
+    /// What the mapping writes of these items now, by record; without those of which nothing is delivered.
+    pub(super) async fn expected_of(
+        &self,
+        kind: Kind,
+        rows: &[ItemRow],
+    ) -> Result<HashMap<RecordKey, Map<String, Value>>, DestinationFailure> {
+        let Some(module) = self.mapping.module(kind) else { return Ok(HashMap::new()) };
+        let metadata = &*self.metadata(kind, module).await?;
+        let mut expected = HashMap::new();
+        for part in self.store.in_parts(kind, rows.iter().map(claimed).collect()).await.map_err(unreadable)? {
+            let moment = (self.time_zone(kind, module, metadata).await?, self.clock.now());
+            let batch = DeliveryBatch::load(&self.store, &self.mapping, moment, Self::NAME, &part).await;
+            let batch = batch.map_err(unreadable)?;
+            let decider = Decider { mapping: &self.mapping, batch: &batch, module };
+            let body = |item: &Claimed| Some((item.key, decider.expected(item, metadata)?.0));
+            expected.extend(part.iter().filter_map(body));
+        }
+        Ok(expected)
     }
 }
 

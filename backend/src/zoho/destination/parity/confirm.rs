@@ -8,11 +8,13 @@ use super::{ParityError, Spent, compare::Compared};
 use crate::{
     clock::Timestamp,
     delivery::Destination,
+    limits,
     model::{FindingSort, FoundBy, ItemState, Kind, RecordKey},
-    store::{ItemRow, NewFinding},
+    store::{Finding, FindingFilter, ItemRow, NewFinding},
     zoho::{
         client::{COLUMNS, MODIFIED_BY, MODIFIED_TIME, time},
         destination::{Zoho, findings::DELETED},
+        mapping::ModuleMapping,
     },
 };
 
@@ -113,22 +115,61 @@ impl Zoho {
 
     /// Looks again at what differs: people may have put it right in Zoho, or Moodle changed it.
     pub(super) async fn look_again(&self, spent: &mut Spent) -> Result<(), ParityError> {
-        let filter = crate::store::FindingFilter { sort: Some(FindingSort::Changed), ..Default::default() };
         let mut before = None;
         loop {
-            let found = self.store.findings(Self::NAME, filter, before, crate::limits::STEP_ITEMS.into()).await?;
+            let page = limits::PAGE_ROWS_MAX.into();
+            let found = self.store.findings(Self::NAME, FindingFilter::default(), before, page).await?;
             let Some(last) = found.last() else { return Ok(()) };
             before = Some(last.id);
-            let ids: Vec<String> = found.iter().map(|finding| finding.remote_id.clone()).collect();
-            let rows = self.store.items_by_remote(Self::NAME, &ids).await?;
-            let known: HashSet<&String> = rows.iter().filter_map(|row| row.remote_id.as_ref()).collect();
-            // Nothing here writes them any more.
-            let gone: Vec<String> = ids.iter().filter(|id| !known.contains(id)).cloned().collect();
-            self.store.close_findings(Self::NAME, &gone, self.clock.now()).await?;
-            for (kind, rows) in by_kind(rows) {
-                self.read_by_id(kind, &rows, FoundBy::Watch, spent).await?;
+            let (strangers, ours): (Vec<Finding>, Vec<Finding>) =
+                found.into_iter().partition(|found| !found.sort.can_be_restored());
+            self.look_again_at_ours(ours, spent).await?;
+            for (kind, module) in self.mapping.modules() {
+                let ids = strangers.iter().filter(|found| found.kind == kind).map(|found| found.remote_id.clone());
+                self.look_again_at_strangers(module, ids.collect(), spent).await?;
             }
         }
+    }
+
+    async fn look_again_at_ours(&self, found: Vec<Finding>, spent: &mut Spent) -> Result<(), ParityError> {
+        let ids: Vec<String> = found.iter().map(|found| found.remote_id.clone()).collect();
+        let rows = self.store.items_by_remote(Self::NAME, &ids).await?;
+        let known: HashSet<&String> = rows.iter().filter_map(|row| row.remote_id.as_ref()).collect();
+        // Nothing here writes them any more. What was left deleted has no writer, and stays a named exception.
+        let gone = found.iter().filter(|found| found.sort == FindingSort::Changed && !known.contains(&found.remote_id));
+        let gone: Vec<String> = gone.map(|found| found.remote_id.clone()).collect();
+        self.store.close_findings(Self::NAME, &gone, self.clock.now()).await?;
+        for (kind, rows) in by_kind(rows) {
+            self.read_by_id(kind, &rows, FoundBy::Watch, spent).await?;
+        }
+        Ok(())
+    }
+
+    /// Closes what was said about records that are gone, or that an item here writes now.
+    async fn look_again_at_strangers(
+        &self,
+        module: &ModuleMapping,
+        ids: Vec<String>,
+        spent: &mut Spent,
+    ) -> Result<(), ParityError> {
+        for ids in ids.chunks(IDS_PER_CALL) {
+            self.may_spend()?;
+            spent.call();
+            let held =
+                self.client.get(&module.module, ids, &[&module.key]).await.map_err(|error| self.unread(&error))?;
+            let there: HashSet<&str> = held.iter().filter_map(|record| record.get("id")?.as_str()).collect();
+            let written: HashSet<String> = self
+                .store
+                .items_by_remote(Self::NAME, ids)
+                .await?
+                .into_iter()
+                .filter_map(|row| row.remote_id)
+                .collect();
+            let over = ids.iter().filter(|id| !there.contains(id.as_str()) || written.contains(*id));
+            let over: Vec<String> = over.cloned().collect();
+            self.store.close_findings(Self::NAME, &over, self.clock.now()).await?;
+        }
+        Ok(())
     }
 }
 

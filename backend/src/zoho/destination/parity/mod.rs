@@ -25,7 +25,7 @@ use crate::{
     limits,
     model::{Lane, Records},
     store::{ItemFilter, ProofState, Store, StoreError, WatchState},
-    zoho::client::{CallError, ROWS_PER_CALL},
+    zoho::client::{CallError, FOUND_PER_CALL, ROWS_PER_CALL},
 };
 
 /// When Zoho is compared.
@@ -103,6 +103,7 @@ impl Zoho {
             let records = self.store.count_items(Self::NAME, &filter).await?;
             let calls = in_calls(&module.written_fields(), &["id"]).len() as u64;
             credits += (records / ROWS_PER_CALL as u64 + 1) * calls;
+            credits += records.div_ceil(FOUND_PER_CALL) * module.matches.len() as u64;
         }
         Ok(credits)
     }

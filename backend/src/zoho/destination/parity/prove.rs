@@ -1,7 +1,7 @@
 //! The comparison of all records: those of Zoho with a key of ours, and ours that are there, both in the order of Zoho's
 //! ids.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -11,7 +11,7 @@ use crate::{
     model::{FoundBy, ItemState, Kind},
     store::{ItemRow, ProofOfKind, ProofState},
     zoho::{
-        client::{ROWS_PER_CALL, Wanted},
+        client::{FOUND_PER_CALL, ROWS_PER_CALL, Wanted},
         destination::Zoho,
         mapping::ModuleMapping,
     },
@@ -68,7 +68,8 @@ impl Zoho {
         let confirmed = self.read_by_id(kind, &doubtful, FoundBy::Proof, spent).await?;
         let known: HashSet<&String> = rows.iter().filter_map(|row| row.remote_id.as_ref()).collect();
         let strangers = held.iter().filter(|(id, _)| !known.contains(id));
-        let strangers = self.judge_strangers((kind, module), strangers, FoundBy::Proof).await?;
+        let strangers = self.judge_strangers((kind, module), strangers, FoundBy::Proof).await?.found
+            + self.find_namesakes((kind, module), &rows, spent).await?;
         of.equal += counted.equal + confirmed.equal;
         of.differing += confirmed.differing + strangers;
         of.passed_over += counted.passed_over + confirmed.passed_over + confirmed.busy.len() as u64;
@@ -78,6 +79,39 @@ impl Zoho {
             None => of.done = true,
         }
         Ok(())
+    }
+
+    /// Looks for contacts that nothing here writes, and which have the address of one of these people.
+    async fn find_namesakes(
+        &self,
+        (kind, module): (Kind, &ModuleMapping),
+        people: &[ItemRow],
+        spent: &mut Spent,
+    ) -> Result<u64, ParityError> {
+        if kind != Kind::User || module.matches.is_empty() {
+            return Ok(0);
+        }
+        let expected = self.expected_of(kind, people).await?;
+        let mut contacts = HashMap::new();
+        for field in &module.matches {
+            let value = |body: &Map<String, Value>| Some(body.get(&field.value_of)?.as_str()?.to_owned());
+            let values: BTreeSet<String> = expected.values().filter_map(value).collect();
+            let values: Vec<String> = values.into_iter().collect();
+            for values in values.chunks(FOUND_PER_CALL as usize) {
+                self.may_spend()?;
+                spent.call();
+                let columns = [module.key.as_str()];
+                let found = self.client.find_equal(&module.module, &field.field, values, &columns).await;
+                let found = found.map_err(|error| self.unread(&error))?;
+                contacts.extend(found.records.into_iter().filter_map(with_id));
+            }
+        }
+        let ids: Vec<String> = contacts.keys().cloned().collect();
+        for row in self.store.items_by_remote(Self::NAME, &ids).await? {
+            row.remote_id.and_then(|id| contacts.remove(&id));
+        }
+        let contacts: Vec<&Map<String, Value>> = contacts.values().collect();
+        self.judge_namesakes(module, &contacts, people, FoundBy::Proof).await
     }
 
     /// Reads the next piece behind an id, on both sides.

@@ -87,7 +87,8 @@ impl Zoho {
         spent: &mut Spent,
         read: &mut u64,
     ) -> Result<Option<Timestamp>, ParityError> {
-        let columns = ["id", module.key.as_str(), MODIFIED_TIME];
+        let mut columns = vec!["id", module.key.as_str(), MODIFIED_TIME];
+        columns.extend(module.matches.iter().map(|field| field.field.as_str()));
         let (mut after, mut earliest) = (String::new(), None::<Timestamp>);
         loop {
             self.may_spend()?;
@@ -106,13 +107,36 @@ impl Zoho {
                 let waiting = rows.iter().filter(|row| busy.contains(&row.key)).filter_map(time_of);
                 earliest = waiting.chain(earliest).min();
             }
-            let strangers = by_id.iter().filter(|(id, _)| !known.contains(*id));
-            self.judge_strangers((kind, module), strangers, FoundBy::Watch).await?;
+            let strangers = || by_id.iter().filter(|(id, _)| !known.contains(*id));
+            let busy = self.judge_strangers((kind, module), strangers(), FoundBy::Watch).await?.busy;
+            earliest = busy.into_iter().chain(earliest).min();
+            let contacts: Vec<&Map<String, Value>> = strangers().map(|(_, record)| record).collect();
+            self.look_for_namesakes(module, &contacts).await?;
             match ids.into_iter().max() {
                 Some(last) if more => after = last,
                 _ => return Ok(earliest),
             }
         }
+    }
+}
+
+impl Zoho {
+    /// Looks whether contacts that no item writes have the address of a person here.
+    async fn look_for_namesakes(
+        &self,
+        module: &ModuleMapping,
+        contacts: &[&Map<String, Value>],
+    ) -> Result<(), ParityError> {
+        let values = |contact: &&Map<String, Value>| -> Vec<String> {
+            let values = module.matches.iter().filter_map(|field| contact.get(&field.field)?.as_str());
+            values.flat_map(|value| [value.to_owned(), value.to_lowercase()]).collect()
+        };
+        let mut values: Vec<String> = contacts.iter().flat_map(values).collect();
+        values.sort_unstable();
+        values.dedup();
+        let people = self.store.items_by_address(Self::NAME, &values).await?;
+        self.judge_namesakes(module, contacts, &people, FoundBy::Watch).await?;
+        Ok(())
     }
 }
 
