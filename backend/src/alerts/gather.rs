@@ -16,7 +16,8 @@ use crate::{
     limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, LONGEST_AT_DESTINATION, UNJUDGED_CHECKS},
     model::{Effect, FindingSort, Observation, Rule},
     store::{
-        BrakeCount, Cause, Comparison, Conservation, CreditSample, DestinationSummary, ProofState, StoreError, TokenSummary,
+        BrakeCount, Cause, Comparison, Conservation, CreditSample, DestinationSummary, ProofState, StoreError,
+        TokenSummary,
     },
 };
 

@@ -52,7 +52,8 @@ pub(super) async fn cards(context: &Context, found: Vec<Finding>) -> Result<Vec<
 
 fn card(context: &Context, renderer: &Renderer, subjects: &Subjects, finding: &Finding) -> FindingCard {
     let now = context.clock.now();
-    let FindingView { number, kind, record, remote_id, sentence, fields, .. } = FindingView::new(renderer, finding, now);
+    let FindingView { number, kind, record, remote_id, sentence, fields, .. } =
+        FindingView::new(renderer, finding, now);
     let fields = fields.iter().map(|field| {
         let state = if field.state == finding.state { String::new() } else { in_words(field.state).to_owned() };
         [field.field.clone(), value_text(&field.here.0), value_text(&field.there.0), state]

@@ -131,8 +131,13 @@ impl ParityQuery {
 
     /// The page with these filters from another place on.
     fn address(&self, place: (&str, i64)) -> String {
-        let filters =
-            [("kind", &self.kind), ("sort", &self.sort), ("site", &self.site), ("state", &self.state), ("record", &self.record)];
+        let filters = [
+            ("kind", &self.kind),
+            ("sort", &self.sort),
+            ("site", &self.site),
+            ("state", &self.state),
+            ("record", &self.record),
+        ];
         let filters = filters.into_iter().filter_map(|(name, value)| Some((name, set(value.as_ref())?)));
         let from = place.1.to_string();
         let pairs: Vec<(&str, &str)> = filters.chain([(place.0, from.as_str())]).collect();
@@ -207,7 +212,10 @@ pub(super) async fn page(
         kinds: choices(Kind::ALL.iter().map(|kind| word(kind.as_str())), Some(query.kind())),
         sorts: choices(FindingSort::ALL.iter().map(|sort| word(sort.as_str())), Some(query.sort())),
         sites: choices(store.sites().await?.into_iter().map(|site| word(&site.name)), Some(query.site())),
-        states: choices(states.iter().map(|(state, words)| ((*state).to_owned(), (*words).to_owned())), Some(state.as_str())),
+        states: choices(
+            states.iter().map(|(state, words)| ((*state).to_owned(), (*words).to_owned())),
+            Some(state.as_str()),
+        ),
     };
     let page = ParityPage {
         frame: Frame::new("Parity", PATH, &who),
@@ -255,7 +263,8 @@ fn kinds(agreement: &AgreementView) -> Vec<KindLine> {
         let sites = agreement.sites.iter().filter(|view| view.kind == kind);
         let sums = sites.map(|view| (view.moodle_records, view.backend_records)).reduce(|a, b| (a.0 + b.0, a.1 + b.1));
         let shown = |sum: Option<i64>| sum.map_or_else(|| "–".to_owned(), number);
-        let there = agreement.destination.as_ref().filter(|there| there.proved_at.is_some());
+        let there = agreement.destination.as_ref();
+        let is_proved = there.is_some_and(|there| there.proved_at.is_some());
         let there = there.and_then(|there| there.kinds.iter().find(|found| found.kind == kind));
         let rest = there.map(|found| {
             let parts = [(found.differing, "differing"), (found.left, "left"), (found.passed_over, "not compared")];
@@ -266,7 +275,7 @@ fn kinds(agreement: &AgreementView) -> Vec<KindLine> {
             kind: capitalised(&format!("{kind}s")),
             moodle: shown(sums.map(|sums| sums.0)),
             backend: shown(sums.map(|sums| sums.1)),
-            equal: there.map_or_else(|| "–".to_owned(), |found| number(found.equal)),
+            equal: there.filter(|_| is_proved).map_or_else(|| "–".to_owned(), |found| number(found.equal)),
             rest: rest.unwrap_or_default(),
         }
     };

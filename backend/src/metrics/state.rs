@@ -226,7 +226,9 @@ impl StateMetrics {
     }
 
     pub(super) fn findings(&self, destination: &str, counts: &[FindingCount]) {
-        for (kind, sort) in Kind::ALL.into_iter().flat_map(|kind| FindingSort::ALL.iter().map(move |sort| (kind, *sort))) {
+        for (kind, sort) in
+            Kind::ALL.into_iter().flat_map(|kind| FindingSort::ALL.iter().map(move |sort| (kind, *sort)))
+        {
             for state in [FindingState::Open, FindingState::Restoring, FindingState::Left] {
                 let is_it = |count: &&FindingCount| (count.kind, count.sort, count.state) == (kind, sort, state);
                 let count = counts.iter().find(is_it).map_or(0, |count| count.count);

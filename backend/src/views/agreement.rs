@@ -104,7 +104,10 @@ mod tests {
         let left = format!("{both}, except for 1 record that a person left as it is in Zoho.");
         assert_eq!(said(&[&equal], Some(there(0, 1))), (true, left));
         let (agrees, words) = said(&[&equal], Some(there(2, 0)));
-        assert!(!agrees && words.ends_with("agree, as of 2026-11-22T07:46:47.000Z; 2 records differ in Zoho."), "{words}");
+        assert!(
+            !agrees && words.ends_with("agree, as of 2026-11-22T07:46:47.000Z; 2 records differ in Zoho."),
+            "{words}"
+        );
         let (agrees, words) = said(&[&broken], Some(there(0, 0)));
         assert!(!agrees && words.contains("one kind of records; Zoho has what the mapping writes."), "{words}");
         assert_eq!(said(&[], None), (false, "Moodle and the backend were not compared yet.".to_owned()));

@@ -98,10 +98,7 @@ fn failed_proof(destination: &str, proof: &ProofState, now: Timestamp) -> Option
     Some(AlertCause {
         name: "proof".to_owned(),
         count: 1,
-        message: format!(
-            "{title}. The comparison began at {}, and goes on when this is over: {failure}",
-            when(began)
-        ),
+        message: format!("{title}. The comparison began at {}, and goes on when this is over: {failure}", when(began)),
         title,
         link: links::PARITY.to_owned(),
     })

@@ -12,13 +12,12 @@ use crate::{
     config::AlertRules,
     health::WriteHealth,
     model::{
-        AlertChange, Digest, Effect, FindingSort, ItemState, Kind, NotificationEvent, Observation, OpenAlert, Records, Rule, Told,
-        decide,
+        AlertChange, Digest, Effect, FindingSort, ItemState, Kind, NotificationEvent, Observation, OpenAlert, Records,
+        Rule, Told, decide,
     },
     store::{
-        BrakeCount, Cause, ChannelState, Comparison, Conservation, CreditSample, DeliveryProcess, Hold, Pause, ProofState,
-        Reason,
-        Space, Waiting,
+        BrakeCount, Cause, ChannelState, Comparison, Conservation, CreditSample, DeliveryProcess, Hold, Pause,
+        ProofState, Reason, Space, Waiting,
     },
 };
 
