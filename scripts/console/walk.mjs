@@ -274,7 +274,7 @@ async function parity() {
     await main.getByText(/^Restore all 2$/).click();
     await main.getByRole('button', { name: /^Yes, restore all/ }).waitFor();
     await browser.look(page, 'parity-all');
-    await reloadUntil('/', /2 records differ in Zoho and wait for a decision/);
+    await reloadUntil('/', /1 record needs a person|2 records differ in Zoho/);
     await go('/attention');
     await shows(/1 changed, 1 deleted/);
     await browser.look(page, 'attention-findings');

@@ -180,6 +180,8 @@ impl Operations {
     }
 
     /// Get a finding
+    ///
+    /// With the values on both sides, who changed it there and when, as far as the destination says, and who decided.
     #[oai(path = "/:name/findings/:number", method = "get", operation_id = "get_finding")]
     async fn get(
         &self,

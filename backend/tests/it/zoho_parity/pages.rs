@@ -163,6 +163,7 @@ async fn the_console_shows_both_sides_and_decides(database: Database) {
     assert_eq!(done.status, 303, "the way back");
     rest(&database).await;
     assert_eq!(only(&zoho, "Contacts").await["Mailing_City"], "Leeds");
+    zoho.advance(2).await;
     // All at once, up to the newest that was shown.
     edit(&zoho, "Contacts", json!({"Mailing_City": "Hull"})).await;
     edit(&zoho, "Products", json!({"Product_Name": "Biology"})).await;
