@@ -29,11 +29,12 @@ const ENOUGH_MS: f64 = 300.0;
 const BUSY_TIME: Duration = Duration::from_secs(600);
 
 /// Pages as people open them, including those that read the most.
-const PAGES: [(&str, &str); 18] = [
+const PAGES: [(&str, &str); 19] = [
     ("Overview", "/"),
     ("Overview, a week", "/?range=week"),
     ("Needs attention", "/attention"),
     ("Brake", "/brake"),
+    ("Parity", "/parity"),
     ("Alerts", "/alerts"),
     ("People, by name", "/people?q=ann"),
     ("People, by number", "/people?q=SITE:17"),

@@ -112,6 +112,11 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "Unusually many records would be blanked or deleted",
             "Find out why they are gone in Moodle, then approve or refuse them on the page Brake.",
         ),
+        "deleted_in_zoho" => (
+            "Somebody deleted their record in Zoho",
+            "Decide on the page Parity: create it again, or leave it out. A record that is restored from Zoho's recycle bin goes on by \
+             itself.",
+        ),
         "lead" => (
             "They are leads in Zoho, not contacts yet",
             "Convert each lead in Zoho into a contact, or delete it. Then retry: the contact is recognised by its address.",
@@ -179,7 +184,7 @@ mod tests {
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
-    const KNOWN: [&str; 30] = [
+    const KNOWN: [&str; 31] = [
         "waits_for_user",
         "waits_for_course",
         "mapping",
@@ -194,6 +199,7 @@ mod tests {
         "braked_adoption",
         "braked_deletion",
         "braked_removal",
+        "deleted_in_zoho",
         "lead",
         "not_searchable",
         "remote_taken",

@@ -14,8 +14,11 @@ use crate::{
     activity::{ActivityKind, subject_site},
     clock::Timestamp,
     limits::{ALERT_READ_TIME, AUDIT_SHARE, AUDIT_TIME, LONGEST_AT_DESTINATION, UNJUDGED_CHECKS},
-    model::{Effect, Observation, Rule},
-    store::{BrakeCount, Cause, Comparison, Conservation, CreditSample, DestinationSummary, StoreError, TokenSummary},
+    model::{Effect, FindingSort, Observation, Rule},
+    store::{
+        BrakeCount, Cause, Comparison, Conservation, CreditSample, DestinationSummary, ProofState, StoreError,
+        TokenSummary,
+    },
 };
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -105,6 +108,10 @@ impl Alerts {
                 let living = self.store.delivery_processes(&summary.name, now);
                 let living = evaluation.read(&[Rule::OtherMapping], ALERT_READ_TIME, living).await.unwrap_or_default();
                 evaluation.findings.extend(rules::other_mapping(&summary.name, &living, now));
+                let found = self.found(&summary.name);
+                if let Some((open, proof)) = evaluation.read(&[Rule::ParityBroken], ALERT_READ_TIME, found).await {
+                    evaluation.findings.extend(rules::destination_parity(&summary.name, &open, &proof, now));
+                }
                 let destination = self.gather_destination(summary, reserve, &mut evaluation, now).await;
                 evaluation.findings.extend(rules::destination(&destination, limits, now));
             }
@@ -189,6 +196,11 @@ impl Alerts {
             }
         }
         Ok(sites)
+    }
+
+    /// What differs at a destination, and how far it was compared.
+    async fn found(&self, destination: &str) -> Result<(BTreeMap<FindingSort, u64>, ProofState), StoreError> {
+        Ok((self.store.open_findings(destination).await?, self.store.proof_state(destination).await?))
     }
 
     /// When the last backup was made.

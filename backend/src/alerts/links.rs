@@ -1,7 +1,7 @@
 //! The console's pages that alerts lead to: each shows what is meant and what to do about it, not an overview.
 
 use crate::{
-    model::{ItemState, Kind},
+    model::{FindingSort, ItemState, Kind},
     store::Alert,
 };
 
@@ -9,6 +9,8 @@ pub(super) const BRAKE: &str = "/brake";
 /// The alerts themselves, and how each channel does.
 pub(super) const CHANNELS: &str = "/alerts";
 pub(super) const MAPPING: &str = "/mapping";
+/// What differs at the destination.
+pub(super) const PARITY: &str = "/parity";
 pub(super) const SITES: &str = "/sites";
 
 fn query(path: &str, pairs: &[(&str, &str)]) -> String {
@@ -25,6 +27,11 @@ pub(super) fn attention(destination: &str) -> String {
 pub(super) fn group(destination: &str, state: ItemState, kind: Kind, code: &str) -> String {
     let pairs = [("destination", destination), ("state", state.as_str()), ("kind", kind.as_str()), ("code", code)];
     query("/attention", &pairs)
+}
+
+/// The findings that differ alike.
+pub(super) fn findings(sort: FindingSort) -> String {
+    query(PARITY, &[("sort", sort.as_str())])
 }
 
 /// One record. Kinds and names of sites contain nothing that needs escaping.

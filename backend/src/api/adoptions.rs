@@ -15,18 +15,17 @@ use super::{
     answer::Answer,
     auth::OperatorToken,
     body::{JsonText, read_fields},
+    decisions::{Decided, Numbers, Undecided},
     destinations,
     failure::{DestinationQuery, Failure, OperatorDecision, OperatorQuery},
     parameters::{Limit, List, list, record_reference},
     problem::{Code, Problem},
 };
 use crate::{
-    delivery::Destination as _,
     limits,
     model::{AdoptionState, Field, FieldError, FieldErrorCode, Kind, RecordKey},
     store::{AdoptionDecision, AdoptionFilter, Page, Store, TakeOverRefusal},
     views::{AdoptionPreview, AdoptionView, PlanError, Renderer, TakeOverView, account},
-    zoho::destination::Zoho,
 };
 
 pub(super) struct Operations;
@@ -45,31 +44,6 @@ struct DecisionRequest {
 impl Example for DecisionRequest {
     fn example() -> Self {
         Self { decision: AdoptionDecision::Approve, numbers: vec![7] }
-    }
-}
-
-/// An adoption that could not be decided.
-#[derive(Object)]
-struct Undecided {
-    /// Its number.
-    number: i64,
-    /// Why.
-    reason: String,
-}
-
-/// What became of decisions. The next delivery carries them out.
-#[derive(Object)]
-#[oai(example)]
-struct Decided {
-    /// The adoptions that were decided.
-    decided: Vec<i64>,
-    /// Those that could not be.
-    undecided: Vec<Undecided>,
-}
-
-impl Example for Decided {
-    fn example() -> Self {
-        Self { decided: vec![7], undecided: Vec::new() }
     }
 }
 
@@ -93,25 +67,6 @@ impl Field for AdoptionDecision {
     fn parse(value: Value) -> Result<Self, FieldErrorCode> {
         String::parse(value)?.parse().map_err(|_| FieldErrorCode::UnknownValue)
     }
-}
-
-/// The numbers of adoptions.
-struct Numbers(Vec<i64>);
-
-impl Field for Numbers {
-    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
-        let Value::Array(values) = value else { return Err(FieldErrorCode::WrongType) };
-        if values.is_empty() || values.len() > limits::PAGE_ROWS_MAX as usize {
-            return Err(FieldErrorCode::OutOfRange);
-        }
-        let numbers = values.iter().map(|value| value.as_i64().ok_or(FieldErrorCode::WrongType));
-        Ok(Self(numbers.collect::<Result<_, _>>()?))
-    }
-}
-
-fn zoho(context: &Context, name: &str) -> Result<Arc<Zoho>, Problem> {
-    let zoho = context.zoho().filter(|_| name == Zoho::NAME);
-    zoho.ok_or_else(|| Problem::new(Code::NotConfigured))
 }
 
 fn unavailable(error: PlanError) -> Problem {
@@ -187,7 +142,7 @@ impl Operations {
         destinations::find(&context, &name).await?;
         let not_found = || Problem::with_detail(Code::NotFound, "There is no adoption with this number.");
         let adoption = context.store.adoption(&name, number.0).await?.ok_or_else(not_found)?;
-        let zoho = zoho(&context, &name)?;
+        let zoho = destinations::zoho(&context, &name)?;
         Ok(Answer(AdoptionPreview::read(&zoho, &context.store, &adoption).await.map_err(unavailable)?))
     }
 
@@ -245,7 +200,7 @@ impl Operations {
         let (from, to) = accounts(&context.store, (from.as_str(), to.as_str()), unknown).await?;
         let refused = |refusal: TakeOverRefusal| Problem::with_detail(Code::NotPossible, refusal.to_string());
         let contact = context.store.may_move_contact(&name, from, to).await?.map_err(refused)?;
-        let zoho = zoho(&context, &name)?;
+        let zoho = destinations::zoho(&context, &name)?;
         Ok(Answer(TakeOverView::read(&zoho, &context.store, (from, to), contact).await.map_err(unavailable)?))
     }
 

@@ -76,6 +76,12 @@ fn not_found() -> Problem {
     Problem::with_detail(Code::NotFound, "There is no destination with this name.")
 }
 
+/// Zoho, if this is its name and it is configured.
+pub(super) fn zoho(context: &Context, name: &str) -> Result<Arc<Zoho>, Problem> {
+    let zoho = context.zoho().filter(|_| name == Zoho::NAME);
+    zoho.ok_or_else(|| Problem::new(Code::NotConfigured))
+}
+
 fn is_configured(context: &Context, name: &str) -> bool {
     name == Zoho::NAME && context.zoho().is_some()
 }

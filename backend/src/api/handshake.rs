@@ -12,7 +12,10 @@ use super::{
     auth::SiteToken,
     failure::{Failure, SiteQuery},
 };
-use crate::{limits, model::EventType, store::NewestEvent};
+use crate::{
+    clock::Timestamp, delivery::Destination as _, limits, model::EventType, store::NewestEvent,
+    views::DestinationParityView, zoho::destination::Zoho,
+};
 
 pub(super) struct Operations;
 
@@ -39,6 +42,20 @@ struct NewestEventView {
     /// The sequence of its version.
     #[oai(nullable)]
     sequence: Option<i64>,
+}
+
+/// Whether the destination has what Moodle reported, as of the last comparison with it.
+#[derive(Object)]
+struct HandshakeDestination {
+    /// The name of the destination.
+    name: String,
+    /// Whether it has what the mapping writes, but for what people left as it is there.
+    agrees: bool,
+    /// Records that differ there, of all sites.
+    differing: u64,
+    /// As of when, in Unix seconds; null if it was never compared.
+    #[oai(nullable)]
+    as_of: Option<i64>,
 }
 
 /// Which site the sender is, and what it may send.
@@ -68,6 +85,9 @@ struct Handshake {
     /// id, or all are deleted.
     #[oai(nullable)]
     newest_event: Option<NewestEventView>,
+    /// Null when nothing is delivered anywhere.
+    #[oai(nullable)]
+    destination: Option<HandshakeDestination>,
     /// The server's clock, in Unix seconds.
     time: i64,
 }
@@ -81,7 +101,9 @@ impl Example for Handshake {
             sequence: Some(17),
         };
         let handshake = Self::new("college".to_owned(), 1_795_333_607);
-        Self { holds_last_event: Some(true), newest_event: Some(newest), ..handshake }
+        let destination = HandshakeDestination::from(DestinationParityView::example());
+        let (newest_event, destination) = (Some(newest), Some(destination));
+        Self { holds_last_event: Some(true), newest_event, destination, ..handshake }
     }
 }
 
@@ -89,6 +111,14 @@ impl From<NewestEvent> for NewestEventView {
     fn from(newest: NewestEvent) -> Self {
         let NewestEvent { idempotency_key, id, version } = newest;
         Self { idempotency_key, id, time: version.time, sequence: version.sequence }
+    }
+}
+
+impl From<DestinationParityView> for HandshakeDestination {
+    fn from(view: DestinationParityView) -> Self {
+        let as_of = view.as_of().and_then(Timestamp::from_rfc3339).map(|at| at.0.div_euclid(1_000));
+        let (agrees, differing) = (view.agrees, view.differing());
+        Self { name: view.destination, agrees, differing, as_of }
     }
 }
 
@@ -104,6 +134,7 @@ impl Handshake {
             capabilities: vec![Capability::Gzip, Capability::Parity],
             holds_last_event: None,
             newest_event: None,
+            destination: None,
             time,
         }
     }
@@ -114,7 +145,8 @@ impl Operations {
     /// Test the connection
     ///
     /// Answers which site the token belongs to, the versions, the accepted event types, and the server's clock. And
-    /// whether the server and the sender remember the same: either may have been restored from an older backup.
+    /// whether the server and the sender remember the same: either may have been restored from an older backup. And whether
+    /// the destination has what was delivered.
     #[oai(path = "/handshake", method = "get", operation_id = "handshake")]
     async fn handshake(
         &self,
@@ -133,6 +165,10 @@ impl Operations {
             handshake.holds_last_event = store.holds_event(site.id, key, position).await?;
         }
         handshake.newest_event = store.newest_event(site.id).await?.map(NewestEventView::from);
+        if context.zoho().is_some() {
+            let view = DestinationParityView::read(&store, Zoho::NAME).await?;
+            handshake.destination = Some(view.into());
+        }
         Ok(Answer(handshake))
     }
 }

@@ -12,6 +12,7 @@ mod coding;
 mod completions;
 mod courses;
 mod cursor;
+mod decisions;
 mod destinations;
 mod docs;
 mod enrolments;
@@ -20,6 +21,7 @@ mod events;
 mod examples;
 mod explanation;
 mod failure;
+mod findings;
 mod grades;
 mod handshake;
 mod health;
@@ -154,7 +156,8 @@ type Operations = (
     (grades::Operations, completions::Operations),
     (events::Operations, changes::Operations, parity::Readings, health::Operations),
     (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
-    (plan::Operations, explanation::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
+    (findings::Operations, plan::Operations, explanation::Operations, timeline::Operations),
+    (erasures::Operations, alerts::Operations),
 );
 
 fn service() -> OpenApiService<Operations, ()> {
@@ -164,7 +167,8 @@ fn service() -> OpenApiService<Operations, ()> {
         (grades::Operations, completions::Operations),
         (events::Operations, changes::Operations, parity::Readings, health::Operations),
         (destinations::Operations, items::Operations, retry::Operations, brake::Operations, adoptions::Operations),
-        (plan::Operations, explanation::Operations, timeline::Operations, erasures::Operations, alerts::Operations),
+        (findings::Operations, plan::Operations, explanation::Operations, timeline::Operations),
+        (erasures::Operations, alerts::Operations),
     );
     OpenApiService::new(operations, "Backend Sync", env!("CARGO_PKG_VERSION"))
         .summary("Stores what happens in Moodle durably, makes it readable, and delivers it to Zoho CRM")

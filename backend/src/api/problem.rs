@@ -322,7 +322,9 @@ pub(super) fn name_request(response: &mut Response, id: &str) {
 fn allowed_method(path: &str) -> HeaderValue {
     let sends = path.starts_with("/api/v1/events/moodle/") && !path.ends_with("/handshake");
     let acts = path.starts_with("/api/v1/destinations/")
-        && ["/pause", "/resume", "/retry", "/resync"].iter().any(|action| path.ends_with(action));
+        && ["/pause", "/resume", "/retry", "/resync", "/prove", "/findings/all"]
+            .iter()
+            .any(|action| path.ends_with(action));
     HeaderValue::from_static(if sends || acts { "POST" } else { "GET" })
 }
 

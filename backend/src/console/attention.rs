@@ -1,6 +1,6 @@
 //! Records that failed or are parked, grouped by reason, and what to do about them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use askama::Template;
 use poem::{
@@ -22,7 +22,7 @@ use crate::{
     alerts::advice::{self, Meaning},
     api::Context,
     clock::Timestamp,
-    model::{ItemState, Kind},
+    model::{FindingSort, ItemState, Kind},
     store::{Attention, DestinationSummary, Hold, ItemFilter, ItemRow, OPERATOR, PageRequest},
     views::{HoldView, ORGANISATION, OTHER_WRITER, Renderer, accept, operators_pause},
 };
@@ -51,6 +51,8 @@ struct DestinationAttention {
     pause: Option<Paused>,
     holds: Vec<Held>,
     slow: Option<String>,
+    /// What differs there and waits for a person, as in `3 changed, 1 deleted`.
+    findings: String,
     groups: Vec<Group>,
 }
 
@@ -115,7 +117,11 @@ pub(super) struct AttentionQuery {
 
 impl AttentionQuery {
     fn is_part(&self) -> bool {
-        self.destination.is_some() || self.state.is_some() || self.kind.is_some() || self.code.is_some()
+        self.destination.is_some() || self.is_group()
+    }
+
+    fn is_group(&self) -> bool {
+        self.state.is_some() || self.kind.is_some() || self.code.is_some()
     }
 
     fn shows(&self, group: &Attention) -> bool {
@@ -185,6 +191,10 @@ async fn read_destination(
         }
     };
     let groups = found.into_iter().map(group).collect();
+    let findings = match wanted.is_group() {
+        true => String::new(),
+        false => in_words(&context.store.open_findings(&summary.name).await?),
+    };
     let pause = summary.pause.map(|pause| Paused {
         by_operator: pause.cause == OPERATOR,
         elsewhere: pause.cause == ORGANISATION,
@@ -199,8 +209,14 @@ async fn read_destination(
         pause,
         holds: summary.holds.into_iter().map(|hold| Held::new(hold, now)).collect(),
         slow: summary.slow_reason,
+        findings,
         groups,
     })
+}
+
+/// As in `3 changed, 1 deleted`.
+fn in_words(open: &BTreeMap<FindingSort, u64>) -> String {
+    open.iter().map(|(sort, count)| format!("{} {sort}", number(count))).collect::<Vec<_>>().join(", ")
 }
 
 #[derive(Deserialize)]

@@ -31,6 +31,10 @@ pub(super) enum Done {
     Tested(u64, u64),
     /// This many adoptions were decided.
     Decided(u64),
+    /// This many findings were decided.
+    Found(u64),
+    /// A comparison of all records was asked for.
+    Comparing,
     /// A contact moved to another account.
     TakenOver,
 }
@@ -48,6 +52,8 @@ impl Done {
             Self::Acknowledged(days) => format!("acknowledged-{days}"),
             Self::Tested(arrived, failed) => format!("tested-{arrived}-{failed}"),
             Self::Decided(count) => format!("decided-{count}"),
+            Self::Found(count) => format!("found-{count}"),
+            Self::Comparing => "comparing".to_owned(),
             Self::TakenOver => "taken".to_owned(),
         }
     }
@@ -64,10 +70,12 @@ impl Done {
             }
             Some(("acknowledged", days)) => Self::Acknowledged(days.parse().ok()?),
             Some(("decided", count)) => Self::Decided(count.parse().ok()?),
+            Some(("found", count)) => Self::Found(count.parse().ok()?),
             Some(("tested", counts)) => {
                 let (arrived, failed) = counts.split_once('-')?;
                 Self::Tested(arrived.parse().ok()?, failed.parse().ok()?)
             }
+            None if word == "comparing" => Self::Comparing,
             None if word == "taken" => Self::TakenOver,
             None if word == "paused" => Self::Paused,
             None if word == "resumed" => Self::Resumed,
@@ -85,6 +93,11 @@ impl Done {
             Self::Decided(count) => {
                 format!("{} decided. The next delivery carries it out.", counted(count, "adoption"))
             }
+            Self::Found(0) => "There was nothing to decide.".to_owned(),
+            Self::Found(count) => {
+                format!("Decided about {}. The next delivery carries it out.", counted(count, "finding"))
+            }
+            Self::Comparing => "All records are compared now. What differs appears here.".to_owned(),
             Self::TakenOver => "The next delivery writes the contact of the other account.".to_owned(),
             Self::Paused => "Delivery is paused. New records are still received, and wait.".to_owned(),
             Self::Resumed => "Delivery is running again.".to_owned(),
@@ -128,8 +141,8 @@ mod tests {
     #[test]
     fn only_known_words_become_messages() {
         let brake = [Done::Approved(3, 0), Done::Approved(0, 200), Done::Refused(2), Done::Withdrawn(1)];
-        let counts = [Done::Retried(1), Done::Sent(2_000), Done::Tested(1, 0), Done::Decided(2)];
-        let words = [Done::Paused, Done::Resumed, Done::Acknowledged(7), Done::TakenOver];
+        let counts = [Done::Retried(1), Done::Sent(2_000), Done::Tested(1, 0), Done::Decided(2), Done::Found(3)];
+        let words = [Done::Paused, Done::Resumed, Done::Acknowledged(7), Done::TakenOver, Done::Comparing];
         for done in brake.into_iter().chain(counts).chain(words) {
             assert_eq!(Done::message(Some(&done.word())), Some(done.sentence()));
         }

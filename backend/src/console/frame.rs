@@ -8,11 +8,12 @@ pub(super) struct NavigationEntry {
     pub(super) name: &'static str,
 }
 
-const NAVIGATION: [NavigationEntry; 11] = [
+const NAVIGATION: [NavigationEntry; 12] = [
     NavigationEntry { address: "/", name: "Overview" },
     NavigationEntry { address: "/attention", name: "Needs attention" },
     NavigationEntry { address: "/adoptions", name: "Adoptions" },
     NavigationEntry { address: "/brake", name: "Brake" },
+    NavigationEntry { address: "/parity", name: "Parity" },
     NavigationEntry { address: "/alerts", name: "Alerts" },
     NavigationEntry { address: "/people", name: "People" },
     NavigationEntry { address: "/records", name: "Records" },

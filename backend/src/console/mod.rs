@@ -13,12 +13,14 @@ mod brake;
 mod done;
 mod error;
 mod events;
+mod finding;
 mod frame;
 mod guard;
 mod lines;
 mod log;
 mod mapping;
 mod overview;
+mod parity;
 mod people;
 mod person;
 mod record;
@@ -71,6 +73,10 @@ pub fn endpoint(context: Arc<Context>, stop: watch::Receiver<bool>) -> impl Endp
         .at("/brake/approve", post(brake::approve))
         .at("/brake/refuse", post(brake::refuse))
         .at("/brake/withdraw", post(brake::withdraw))
+        .at("/parity", get(parity::page))
+        .at("/parity/decide", post(parity::decide))
+        .at("/parity/all", post(parity::decide_all))
+        .at("/parity/prove", post(parity::prove))
         .at("/adoptions", get(adoptions::page).post(adoptions::decide))
         .at("/adoptions/:number", get(adoptions::one))
         .at("/alerts", get(alerts::page))

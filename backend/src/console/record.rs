@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     done::Done,
     error::PageError,
+    finding::{FindingCard, cards},
     frame::Frame,
     lines::{self, Remote, StateTag, display},
     person::{pairs, text},
@@ -25,7 +26,7 @@ use super::{
 use crate::{
     api::Context,
     model::{Id, ItemState, Kind, RecordKey, Remark, State},
-    store::{AttemptRow, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
+    store::{AttemptRow, FindingFilter, RecordTable, Site, StoredRecord, completion, course, enrolment, user},
     views::{PersonItems, Renderer},
 };
 
@@ -45,6 +46,8 @@ struct RecordPage {
     moodle: Option<String>,
     now: StatePart,
     why: Option<Why>,
+    /// How it differs at a destination.
+    findings: Vec<FindingCard>,
     data: Vec<(String, String)>,
     changed: Option<Moment>,
     attempts: Vec<Attempt>,
@@ -148,6 +151,12 @@ pub(super) async fn page(
         });
     }
     let why = why::read(&context, key, &id).await?;
+    let about = FindingFilter { record: Some(key), ..FindingFilter::default() };
+    let mut found = Vec::new();
+    for destination in store.destinations().await? {
+        found.extend(store.findings(&destination.name, about, None, NEWEST).await?);
+    }
+    let findings = cards(&context, found).await?;
     let deleted = stored.as_ref().is_some_and(|stored| stored.deleted);
     let (changed, data) = stored.map(|stored| (stored.changed, stored.data)).unzip();
     let data = data.unwrap_or_default();
@@ -161,6 +170,7 @@ pub(super) async fn page(
         moodle: lines::moodle_page(&context, &site.name, key.kind, key.moodle_id.0).await?,
         now,
         why,
+        findings,
         changed,
         data,
         attempts,

@@ -77,6 +77,9 @@ impl Metrics {
         for destination in store.destinations().await? {
             let counts = store.item_counts(&destination.name).await?;
             self.state.destination(&destination, &counts, now);
+            let name = &destination.name;
+            self.state.findings(name, &store.finding_counts(name).await?);
+            self.state.compared(name, &store.watch_state(name).await?, &store.proof_state(name).await?);
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ use prometheus_client::{
 use super::family::{FloatGauge, Registering};
 use crate::{
     clock::Timestamp,
-    model::{Effect, ItemState, Kind},
-    store::{Comparison, Counts, DestinationSummary, PoolUse},
+    model::{Effect, FindingSort, FindingState, ItemState, Kind},
+    store::{Comparison, Counts, DestinationSummary, FindingCount, PoolUse, ProofState, WatchState},
 };
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -74,6 +74,14 @@ struct CauseLabels {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct FindingLabels {
+    destination: String,
+    kind: &'static str,
+    sort: &'static str,
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct NoLabels {}
 
 /// The causes of pauses.
@@ -98,6 +106,9 @@ pub(super) struct StateMetrics {
     held: Family<HoldLabels, Gauge>,
     braked: Family<BrakeLabels, Gauge>,
     parity: Family<SiteKindLabels, Gauge>,
+    findings: Family<FindingLabels, Gauge>,
+    last_look: Family<DestinationLabels, Gauge>,
+    last_proof: Family<DestinationLabels, Gauge>,
     conservation: Family<DestinationLabels, Gauge>,
     audit_age: Family<DestinationLabels, FloatGauge>,
     // A family, because it has no value before the first backup.
@@ -118,6 +129,9 @@ impl StateMetrics {
             held: Family::default(),
             braked: Family::default(),
             parity: Family::default(),
+            findings: Family::default(),
+            last_look: Family::default(),
+            last_proof: Family::default(),
             conservation: Family::default(),
             audit_age: Family::default(),
             last_backup: Family::default(),
@@ -142,6 +156,21 @@ impl StateMetrics {
             "parity_differing",
             "Records that differed from Moodle at the last comparison, after repair",
             &new.parity,
+        );
+        registry.add(
+            "findings",
+            "Records that differ at the destination from what the mapping writes, by what becomes of them",
+            &new.findings,
+        );
+        registry.add_seconds(
+            "last_look_timestamp",
+            "Unix time of the last look at what others changed at the destination",
+            &new.last_look,
+        );
+        registry.add_seconds(
+            "last_proof_timestamp",
+            "Unix time at which the last comparison of all records with the destination ended",
+            &new.last_proof,
         );
         registry.add("braked", "Effects that cannot be undone and wait for a person's decision", &new.braked);
         registry.add(
@@ -169,6 +198,9 @@ impl StateMetrics {
         self.held.clear();
         self.braked.clear();
         self.parity.clear();
+        self.findings.clear();
+        self.last_look.clear();
+        self.last_proof.clear();
         self.conservation.clear();
         self.audit_age.clear();
         self.last_backup.clear();
@@ -191,6 +223,30 @@ impl StateMetrics {
         self.parity
             .get_or_create(&labels)
             .set(found.differing.max((found.moodle_records - found.backend_records).abs()));
+    }
+
+    pub(super) fn findings(&self, destination: &str, counts: &[FindingCount]) {
+        for (kind, sort) in
+            Kind::ALL.into_iter().flat_map(|kind| FindingSort::ALL.iter().map(move |sort| (kind, *sort)))
+        {
+            for state in [FindingState::Open, FindingState::Restoring, FindingState::Left] {
+                let is_it = |count: &&FindingCount| (count.kind, count.sort, count.state) == (kind, sort, state);
+                let count = counts.iter().find(is_it).map_or(0, |count| count.count);
+                let (kind, sort, state) = (kind.as_str(), sort.as_str(), state.as_str());
+                let labels = FindingLabels { destination: destination.to_owned(), kind, sort, state };
+                self.findings.get_or_create(&labels).set(whole(count));
+            }
+        }
+    }
+
+    pub(super) fn compared(&self, destination: &str, watch: &WatchState, proof: &ProofState) {
+        let labels = DestinationLabels { destination: destination.to_owned() };
+        if let Some(at) = watch.ended_at.filter(|_| watch.failure.is_none()) {
+            self.last_look.get_or_create(&labels).set(at.div_euclid(1_000));
+        }
+        if let Some(at) = proof.ended_at {
+            self.last_proof.get_or_create(&labels).set(at.div_euclid(1_000));
+        }
     }
 
     pub(super) fn last_backup(&self, at: Timestamp) {

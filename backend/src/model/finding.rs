@@ -83,6 +83,9 @@ pub struct FindingField {
 }
 
 impl FindingSort {
+    /// All of them.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
     /// The word in the database, the API and the logs.
     pub fn as_str(self) -> &'static str {
         self.into()

@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 
 use super::{Renderer, rfc3339};
 use crate::{
-    clock::Timestamp,
+    clock::{Clock, Timestamp},
     limits,
     model::{FindingSort, FindingState, FoundBy, Kind},
-    store::{Finding, FindingCount, ProofOfKind, ProofState, Store, StoreError, WatchState},
+    store::{
+        Finding, FindingCount, FindingDecision, FindingFilter, ProofOfKind, ProofState, Store, StoreError, WatchState,
+    },
 };
 
 /// A remote record that is not as the mapping writes it.
@@ -158,6 +160,28 @@ fn sentence(finding: &Finding, fields: &[FindingFieldView]) -> String {
     }
 }
 
+/// Stores a decision about all open findings that a filter selects, in steps, up to the number `newest`. Returns how many
+/// there were.
+pub(crate) async fn decide_all(
+    store: &Store,
+    destination: &str,
+    filter: FindingFilter,
+    newest: Option<i64>,
+    by: (FindingDecision, &str),
+    clock: &Clock,
+) -> Result<u64, StoreError> {
+    let (mut decided, mut before) = (0, newest.map(|newest| newest.saturating_add(1)));
+    loop {
+        let limit = limits::PAGE_ROWS_DEFAULT.into();
+        let step = store.decide_findings(destination, filter, before, by, clock.now(), limit).await?;
+        decided += step.0;
+        match step.1 {
+            Some(last) => before = Some(last),
+            None => return Ok(decided),
+        }
+    }
+}
+
 /// Whether the destination has what the mapping writes, as of the last comparison.
 #[derive(Clone, Object)]
 #[oai(rename = "DestinationParity", example)]
@@ -230,6 +254,27 @@ impl DestinationParityView {
         Ok(Self::of(destination, &watch, &proof, &counts))
     }
 
+    /// The name, as people write it.
+    pub(crate) fn display(&self) -> String {
+        let mut characters = self.destination.chars();
+        characters.next().map(|first| first.to_uppercase().chain(characters).collect()).unwrap_or_default()
+    }
+
+    /// Findings that wait for a person, or are being restored.
+    pub(crate) fn differing(&self) -> u64 {
+        self.kinds.iter().map(|kind| kind.differing).sum()
+    }
+
+    /// Findings that people left as they are.
+    pub(crate) fn left(&self) -> u64 {
+        self.kinds.iter().map(|kind| kind.left).sum()
+    }
+
+    /// When the destination was last compared or looked at (RFC 3339).
+    pub(crate) fn as_of(&self) -> Option<&str> {
+        [&self.proved_at, &self.watched_at].into_iter().flatten().map(String::as_str).max()
+    }
+
     fn of(destination: &str, watch: &WatchState, proof: &ProofState, counts: &[FindingCount]) -> Self {
         let of_kind = |kind: Kind| {
             let count = |left: bool| {
@@ -262,18 +307,18 @@ impl DestinationParityView {
     }
 }
 
+/// As in `2 records differ`.
+pub(super) fn differ(count: u64) -> String {
+    if count == 1 { "1 record differs".to_owned() } else { format!("{count} records differ") }
+}
+
 fn agreement(as_of: Option<String>, proof: &ProofState, (differing, left, passed_over): (u64, u64, u64)) -> String {
     let records = |count: u64| if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
-    let verb = |count: u64| if count == 1 { "differs" } else { "differ" };
     let mut sentence = match as_of {
         None if proof.runs() => "All records are being compared with Zoho for the first time".to_owned(),
         None => "Nothing was compared with Zoho yet".to_owned(),
         Some(time) if differing > 0 => {
-            format!(
-                "Zoho does not have what the mapping writes, as of {time}: {} {}",
-                records(differing),
-                verb(differing)
-            )
+            format!("Zoho does not have what the mapping writes, as of {time}: {}", differ(differing))
         }
         Some(time) if proof.ended_at.is_none() => {
             format!("Nothing that others changed in Zoho differs, as of {time}; not all records were compared yet")

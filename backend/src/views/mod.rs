@@ -4,6 +4,7 @@
 //! pages.
 
 mod adoptions;
+mod agreement;
 mod brake;
 mod destinations;
 mod explain;
@@ -16,6 +17,7 @@ mod record;
 mod timeline;
 
 pub(crate) use adoptions::{AdoptionPreview, AdoptionView, TakeOverView, account};
+pub(crate) use agreement::AgreementView;
 pub(crate) use brake::{
     BrakeView, BrakedRecordView, InvalidApproval, approve_effects, check_approval, refuse_effects, withdraw_exceptions,
 };
@@ -26,7 +28,7 @@ pub(crate) use destinations::{
 pub(crate) use explain::{
     Edge, EdgeView, Explanation, FieldOutcome, FieldView, ObstacleKind, RecordExplanation, Relation, StepView,
 };
-pub(crate) use findings::{DestinationParityView, FindingView};
+pub(crate) use findings::{DestinationParityView, FindingView, decide_all};
 pub(crate) use first_day::{FirstDaySettings, FirstDayStep, UNNAMED_SITE, first_day};
 pub(crate) use items::{ItemWithAttempts, RecordName, SyncAttempt, SyncItem};
 pub(crate) use parity::ParityView;

@@ -76,6 +76,7 @@ fn every_operation_says_what_it_is_and_how_it_fails() {
             ("post", path) if path.contains("/items/") || path.ends_with("/resume") => {
                 &["200", "401", "403", "404", "500", "503"]
             }
+            ("post", path) if path.ends_with("/prove") => &["200", "401", "403", "404", "409", "500", "503"],
             ("post", path) if path.starts_with("/api/v1/destinations/") => {
                 &["200", "400", "401", "403", "404", "413", "415", "422", "503"]
             }

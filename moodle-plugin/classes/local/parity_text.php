@@ -16,6 +16,7 @@
 
 namespace local_backend_sync\local;
 
+use local_backend_sync\local\delivery\agreement;
 use local_backend_sync\local\delivery\continuity;
 use local_backend_sync\local\delivery\parity;
 use local_backend_sync\local\delivery\parity_counts;
@@ -83,13 +84,35 @@ class parity_text {
         $sum = function (string $name) {
             return array_sum(array_column($this->kinds, $name));
         };
+        $there = agreement::of($this->status->backend);
+        $agree = $this->is_equal() && $there && $there->state === agreement::AGREES;
+        $finished = $this->status->parity['finished'];
         $a = (object)[
-            'when' => userdate($this->status->parity['finished']),
+            // All agreed at the earlier of the two times.
+            'when' => userdate($agree ? min($finished, $there->time) : $finished),
+            'destination' => $there->name ?? '',
             'differing' => verdict::count('differing', $sum('differing') + $sum('gone')),
             'repaired' => number_format($sum('repaired')),
         ];
-        $sentence = get_string($this->is_equal() ? 'parity_equal' : 'parity_differs', 'local_backend_sync', $a);
-        return $why . $sentence . ($sum('repaired') ? ' ' . get_string('parity_repaired', 'local_backend_sync', $a->repaired) : '');
+        $here = $this->is_equal() ? 'parity_equal' : 'parity_differs';
+        $sentence = get_string($agree ? 'parity_agree' : $here, 'local_backend_sync', $a);
+        $repaired = $sum('repaired') ? ' ' . get_string('parity_repaired', 'local_backend_sync', $a->repaired) : '';
+        return $why . $sentence . $repaired . ($there && !$agree ? ' ' . $this->of_destination($there) : '');
+    }
+
+    /**
+     * Whether the destination has what the backend writes.
+     *
+     * @param agreement $there
+     * @return string
+     */
+    private function of_destination(agreement $there): string {
+        $a = (object)[
+            'destination' => $there->name,
+            'differing' => verdict::count('differing', $there->differing),
+            'when' => userdate($there->time),
+        ];
+        return get_string('parity_destination_' . $there->state, 'local_backend_sync', $a);
     }
 
     /**

@@ -130,6 +130,26 @@ final class parity_test extends \advanced_testcase {
     }
 
     /**
+     * What the backend said about its destination follows; an older backend says nothing.
+     */
+    public function test_destination(): void {
+        $this->compare();
+        $memory = new database_memory();
+        $finished = $memory->get(parity::STATE)['finished'];
+        $say = function (array $destination) use ($memory, $finished): string {
+            $destination += ['name' => 'zoho', 'agrees' => true, 'differing' => 0, 'as_of' => $finished - 3600];
+            $memory->set(clocks::HANDSHAKE, ['destination' => $destination] + $memory->get(clocks::HANDSHAKE));
+            return (new parity_text(status::read()))->sentence();
+        };
+        $when = userdate($finished - 3600);
+        $this->assertSame("Backend and Zoho agree with this Moodle, as of $when.", $say([]));
+        $differs = $say(['agrees' => false, 'differing' => 3]);
+        $this->assertStringStartsWith('The backend holds what Moodle holds, as of ' . userdate($finished), $differs);
+        $this->assertStringEndsWith("In Zoho, 3 records differ: see the page Parity of the backend's console.", $differs);
+        $this->assertStringEndsWith('The backend has not compared all records with Zoho yet.', $say(['agrees' => false]));
+    }
+
+    /**
      * One record was lost, one is older, one is deleted there, one is too many, one is unknown: all are repaired.
      */
     public function test_repair(): void {

@@ -25,7 +25,7 @@ pub(super) use database::{UnreadableRules, database, lost, not_stored, unreadabl
 pub(super) use destination::destination;
 pub(super) use input::DestinationInput;
 pub(super) use mapping::other_mapping;
-pub(super) use parity::parity;
+pub(super) use parity::{destination_parity, parity};
 pub(super) use silence::{Hours, LONGEST_SILENCE, WEEK, WEEKS, hour, is_quiet};
 
 use super::{

@@ -13,9 +13,15 @@ use crate::{
     store::Reason,
 };
 
-/// Judges records that failed. What the brake holds back has a rule of its own.
+/// The code of records that somebody deleted at the destination.
+const DELETED_THERE: &str = "deleted_in_zoho";
+
+/// Judges records that failed. What the brake holds back has a rule of its own, and so has what people deleted.
 pub(super) fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {
-    let is_failed = |reason: &&Reason| reason.state == ItemState::Failed && !Effect::is_braked(&reason.code);
+    let is_failed = |reason: &&Reason| {
+        let elsewhere = Effect::is_braked(&reason.code) || reason.code == DELETED_THERE;
+        reason.state == ItemState::Failed && !elsewhere
+    };
     let reasons: Vec<&Reason> = input.reasons.iter().filter(is_failed).collect();
     let failed: u64 = reasons.iter().map(|reason| reason.count).sum();
     if rules.failed == 0 || failed < u64::from(rules.failed) {

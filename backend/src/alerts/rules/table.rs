@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Instant};
 
 use super::{
     Backups, BrakedSite, DestinationInput, SiteInput, UnreadableRules, backup, braked, channel, clock, database,
-    destination, disk, lost, not_stored, other_mapping, parity, site, tests::*, tokens, unreadable,
+    destination, destination_parity, disk, lost, not_stored, other_mapping, parity, site, tests::*, tokens, unreadable,
 };
 use crate::{
     alerts::{ChannelSummary, links},
@@ -12,12 +12,12 @@ use crate::{
     config::AlertRules,
     health::WriteHealth,
     model::{
-        AlertChange, Digest, Effect, ItemState, Kind, NotificationEvent, Observation, OpenAlert, Records, Rule, Told,
-        decide,
+        AlertChange, Digest, Effect, FindingSort, ItemState, Kind, NotificationEvent, Observation, OpenAlert, Records,
+        Rule, Told, decide,
     },
     store::{
-        BrakeCount, Cause, ChannelState, Comparison, Conservation, CreditSample, DeliveryProcess, Hold, Pause, Reason,
-        Space, Waiting,
+        BrakeCount, Cause, ChannelState, Comparison, Conservation, CreditSample, DeliveryProcess, Hold, Pause,
+        ProofState, Reason, Space, Waiting,
     },
 };
 
@@ -103,6 +103,16 @@ fn compared(differing: &[(Kind, i64)]) -> Observation {
         unprovable: 0,
     };
     parity("college", &differing.iter().map(comparison).collect::<Vec<_>>()).unwrap()
+}
+
+fn differing(open: &[(FindingSort, u64)]) -> Observation {
+    destination_parity("zoho", &open.iter().copied().collect(), &ProofState::default(), NOW).unwrap()
+}
+
+fn unproved(failure: &str) -> Observation {
+    let began_at = Some(ago(25 * 60).0);
+    let proof = ProofState { began_at, failure: Some(failure.to_owned()), ..ProofState::default() };
+    destination_parity("zoho", &std::collections::BTreeMap::new(), &proof, NOW).unwrap()
 }
 
 fn credits(left: i64) -> Observation {
@@ -253,6 +263,19 @@ fn of_sites() -> Vec<Example> {
             "Moodle and the backend differ even after what differed was sent again",
             compared(&[(Kind::Grade, 2)]),
             [compared(&[(Kind::Grade, 2), (Kind::User, 1)]), compared(&[(Kind::Grade, 20)])],
+        ),
+        example(
+            "a record in the destination is not as the mapping writes it, and waits for a person",
+            differing(&[(FindingSort::Changed, 3)]),
+            [
+                differing(&[(FindingSort::Changed, 3), (FindingSort::Deleted, 1)]),
+                differing(&[(FindingSort::Changed, 30)]),
+            ],
+        ),
+        example(
+            "a comparison of all records has not ended for a day, because it fails",
+            unproved("Zoho answers 500."),
+            [differing(&[(FindingSort::Doubled, 1)])],
         ),
         example("a site is silent for `silent_hours` at a time when it usually sends", of_site(&silent), []),
         example("more than `rejected_events` are rejected in ten minutes", rejected(11), [rejected(110)]),

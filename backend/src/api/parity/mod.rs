@@ -27,9 +27,11 @@ use super::{
     problem::Problem,
 };
 use crate::{
+    delivery::Destination as _,
     model::{Differences, Digest, Id, Kind, sum_of},
     store::{Comparison, Store},
-    views::ParityView,
+    views::AgreementView,
+    zoho::destination::Zoho,
 };
 
 /// Rows that one question reads: a tenth of a second.
@@ -192,15 +194,16 @@ impl Operations {
 
 #[OpenApi(prefix_path = "/api/v1/parity", tag = "Tag::Records")]
 impl Readings {
-    /// See whether Moodle and the backend hold the same
+    /// See whether Moodle, the backend and the destination agree
     ///
-    /// The last comparison of each kind of each site. A kind that is not listed was never compared.
-    #[oai(path = "/", method = "get", operation_id = "list_parity")]
-    async fn list(
+    /// The last comparisons of both halves, in numbers and in one sentence.
+    #[oai(path = "/", method = "get", operation_id = "get_parity")]
+    async fn get(
         &self,
         _token: ApiToken,
         context: Data<&Arc<Context>>,
-    ) -> Result<Answer<Vec<ParityView>>, Failure<ReadList>> {
-        Ok(Answer(ParityView::read(&context.store).await?))
+    ) -> Result<Answer<AgreementView>, Failure<ReadList>> {
+        let destination = context.zoho().map(|_| Zoho::NAME);
+        Ok(Answer(AgreementView::read(&context.store, destination).await?))
     }
 }

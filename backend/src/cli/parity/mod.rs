@@ -14,7 +14,7 @@ use crate::{
     delivery::Destination as _,
     model::RecordKey,
     store::{FindingDecision, Store},
-    views::{DestinationParityView, ParityView},
+    views::{AgreementView, ParityView},
     zoho::destination::Zoho,
 };
 
@@ -49,6 +49,8 @@ pub(super) enum ParityCommand {
     Restore(DecisionArguments),
     /// Leave what differs in Zoho: fields until Moodle changes them, deleted records until they are restored
     Leave(DecisionArguments),
+    /// Take back that findings were left: they wait for a decision again
+    Withdraw(DecisionArguments),
     /// Check the digests of records against the events that they were made of; fails if one is wrong
     ///
     /// Reads the whole event log, while the server goes on. Digests that are unknown, because an older version stored
@@ -69,6 +71,7 @@ pub(super) async fn run(config: Config, command: ParityCommand, clock: &Clock) -
         ParityCommand::Findings(arguments) => zoho::list(&store, arguments, clock).await,
         ParityCommand::Restore(arguments) => zoho::decide(&store, FindingDecision::Restore, arguments, clock).await,
         ParityCommand::Leave(arguments) => zoho::decide(&store, FindingDecision::Leave, arguments, clock).await,
+        ParityCommand::Withdraw(arguments) => zoho::decide(&store, FindingDecision::Withdraw, arguments, clock).await,
         ParityCommand::Audit { json } => audit(&store, json).await,
     };
     store.close().await;
@@ -76,19 +79,15 @@ pub(super) async fn run(config: Config, command: ParityCommand, clock: &Clock) -
 }
 
 async fn show(config: &Config, store: &Store, json: bool) -> Result<(), CliError> {
-    let found = ParityView::read(store).await?;
-    let there = match config.zoho {
-        Some(_) => Some(DestinationParityView::read(store, Zoho::NAME).await?),
-        None => None,
-    };
+    let found = AgreementView::read(store, config.zoho.as_ref().map(|_| Zoho::NAME)).await?;
     if json {
-        print(json!({ "sites": found.to_json(), "destination": there.to_json() }))?;
+        print(found.to_json_string())?;
     } else {
-        print_table(&found)?;
-        there.as_ref().map_or(Ok(()), zoho::table)?;
+        print_table(&found.sites)?;
+        found.destination.as_ref().map_or(Ok(()), zoho::table)?;
     }
-    let differs = there.is_some_and(|there| there.kinds.iter().any(|kind| kind.differing > 0));
-    match found.iter().filter(|view| !view.equal).count() + usize::from(differs) {
+    let differs = found.destination.is_some_and(|there| there.differing() > 0);
+    match found.sites.iter().filter(|view| !view.equal).count() + usize::from(differs) {
         0 => Ok(()),
         broken => Err(CliError::Differs(counted(broken as u64, "comparison"))),
     }

@@ -14,7 +14,7 @@ use crate::{
     limits, live,
     model::{FindingSort, FindingState, Kind},
     store::{FindingDecision, FindingFilter, Store, WatchState},
-    views::{DestinationParityView, FindingView, Renderer},
+    views::{DestinationParityView, FindingView, Renderer, decide_all},
     zoho::destination::{Parity, ParityError, ParitySettings, Zoho},
 };
 
@@ -185,6 +185,7 @@ pub(super) async fn decide(
     let consequence = match decision {
         FindingDecision::Restore => "this changes records in Zoho",
         FindingDecision::Leave => "this leaves records in Zoho as they are",
+        FindingDecision::Withdraw => "what was left as it is in Zoho waits for a decision again",
     };
     if !confirm(arguments.yes, consequence, "Go ahead?")? {
         return print("Nothing was changed.");
@@ -193,16 +194,7 @@ pub(super) async fn decide(
     if arguments.all {
         let Selection { kind, sort } = arguments.selection;
         let filter = FindingFilter { kind, sort, ..Default::default() };
-        let mut before = None;
-        loop {
-            let limit = u64::from(limits::PAGE_ROWS_DEFAULT);
-            let step = store.decide_findings(Zoho::NAME, filter, before, (decision, BY), clock.now(), limit).await?;
-            decided += step.0;
-            match step.1 {
-                Some(last) => before = Some(last),
-                None => break,
-            }
-        }
+        decided = decide_all(store, Zoho::NAME, filter, None, (decision, BY), clock).await?;
     }
     for number in arguments.numbers {
         match store.decide_finding(Zoho::NAME, number, (decision, BY), clock.now()).await? {

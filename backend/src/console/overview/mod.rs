@@ -29,7 +29,7 @@ use crate::{
     api::Context,
     clock::Timestamp,
     store::{Activity, Conservation, Counts, DestinationSummary},
-    views::{FirstDayStep, StateCounts, first_day},
+    views::{DestinationParityView, FirstDayStep, StateCounts, first_day},
 };
 
 #[derive(Template)]
@@ -67,6 +67,8 @@ struct DestinationCard {
     slow: Option<(String, Option<Moment>)>,
     credits: Option<(String, Moment)>,
     audit: Option<(Conservation, Moment)>,
+    /// Whether it has what the mapping writes, in a sentence.
+    parity: String,
 }
 
 #[derive(Deserialize)]
@@ -90,7 +92,9 @@ pub(super) async fn page(
             *earliest = since.min(*earliest);
         }
         verdict.add_destination(&summary, &counts, now);
-        destinations.push(DestinationCard::new(summary, &counts, now));
+        verdict.add_findings(&summary.name, store.open_findings(&summary.name).await?.values().sum());
+        let parity = DestinationParityView::read(store, &summary.name).await?.sentence;
+        destinations.push(DestinationCard::new(summary, &counts, parity, now));
     }
     verdict.add_write_health(&context.health.write_health());
     for alert in context.alerts().open().await? {
@@ -133,7 +137,7 @@ async fn sites(
 }
 
 impl DestinationCard {
-    fn new(summary: DestinationSummary, counts: &[Counts], now: Timestamp) -> Self {
+    fn new(summary: DestinationSummary, counts: &[Counts], parity: String, now: Timestamp) -> Self {
         let mut all = StateCounts::default();
         for counts in counts {
             all.add(counts);
@@ -147,6 +151,7 @@ impl DestinationCard {
             slow: summary.slow_reason.map(|reason| (reason, summary.done_at.map(moment))),
             credits: summary.credits.map(|(left, told_at)| (number(left), moment(told_at))),
             audit: summary.audit.map(|(audit, at)| (audit, moment(at))),
+            parity,
         }
     }
 

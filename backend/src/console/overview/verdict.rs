@@ -96,6 +96,15 @@ impl OverviewVerdict {
         }
     }
 
+    /// What others changed at a destination, and nobody has decided about.
+    pub(super) fn add_findings(&mut self, destination: &str, open: u64) {
+        if open > 0 {
+            let (differ, wait) = if open == 1 { ("record differs", "waits") } else { ("records differ", "wait") };
+            let sentence = format!("{} {differ} in {} and {wait} for a decision.", number(open), display(destination));
+            self.worsen(Colour::Warn, sentence, Some("/parity"));
+        }
+    }
+
     /// A database that accepts no events is bad on its own: all other findings may be stale.
     pub(super) fn add_write_health(&mut self, health: &WriteHealth) {
         let Some(failing) = health.failing() else { return };
@@ -194,6 +203,11 @@ mod tests {
             (failed.colour, failed.sentence.as_str()),
             (Colour::Warn, "1 record needs a person before Zoho takes it.")
         );
+        let mut found = OverviewVerdict::new();
+        found.add_findings("zoho", 0);
+        assert_eq!(found.colour, Colour::Good);
+        found.add_findings("zoho", 2);
+        assert_eq!(found.sentence, "2 records differ in Zoho and wait for a decision.");
         let late = seen(&summary(), &[(ItemState::Pending, 2, 601), (ItemState::Failed, 1, 3)]);
         assert!(late.colour == Colour::Bad && late.sentence.contains("2 changes"), "{}", late.sentence);
         let (cause, reason) = ("credentials".to_owned(), "the refresh token was revoked".to_owned());

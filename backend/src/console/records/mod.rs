@@ -29,10 +29,10 @@ use crate::{
 };
 
 /// An option of a filter.
-struct FilterChoice {
-    value: String,
-    name: String,
-    chosen: bool,
+pub(super) struct FilterChoice {
+    pub(super) value: String,
+    pub(super) name: String,
+    pub(super) chosen: bool,
 }
 
 #[derive(Template)]
@@ -54,7 +54,7 @@ struct RecordsPage {
     export_rows: String,
 }
 
-fn choices(all: impl Iterator<Item = (String, String)>, chosen: Option<&str>) -> Vec<FilterChoice> {
+pub(super) fn choices(all: impl Iterator<Item = (String, String)>, chosen: Option<&str>) -> Vec<FilterChoice> {
     all.map(|(value, name)| FilterChoice { chosen: chosen == Some(value.as_str()), value, name }).collect()
 }
 

@@ -32,7 +32,7 @@ pub enum Rule {
     OtherMapping,
     /// Unusually much that cannot be undone waits for a person.
     Braked,
-    /// Moodle and the backend do not hold the same.
+    /// Moodle, the backend and a destination do not hold the same.
     ParityBroken,
     /// A destination's API credits are running out.
     Credits,

@@ -20,6 +20,8 @@ pub enum FindingDecision {
     Restore,
     /// It stays as it is: fields until Moodle changes them, a deleted record until it is restored.
     Leave,
+    /// What was left waits for a person again.
+    Withdraw,
 }
 
 /// Why a decision is not possible.
@@ -31,6 +33,12 @@ pub enum FindingRefusal {
     /// It has ended.
     #[error("it no longer differs: there is nothing to decide")]
     Closed,
+    /// Nobody left it.
+    #[error("nobody left it: there is nothing to take back")]
+    NotLeft,
+    /// Its item no longer knows the remote record.
+    #[error("it was left out: only restoring takes that back, which creates it again")]
+    LeftOut,
     /// Only people can put it right.
     #[error("two records are merged, and one that is too many is deleted, in Zoho by a person")]
     ByPeople,
@@ -42,6 +50,7 @@ impl FindingDecision {
         match self {
             Self::Restore => FindingState::Restoring,
             Self::Leave => FindingState::Left,
+            Self::Withdraw => FindingState::Open,
         }
     }
 
@@ -49,6 +58,10 @@ impl FindingDecision {
         match self {
             _ if finding.state == FindingState::Closed => Err(FindingRefusal::Closed),
             Self::Restore if !finding.sort.can_be_restored() => Err(FindingRefusal::ByPeople),
+            Self::Withdraw if finding.state != FindingState::Left => Err(FindingRefusal::NotLeft),
+            Self::Withdraw if matches!(finding.sort, FindingSort::Deleted | FindingSort::Converted) => {
+                Err(FindingRefusal::LeftOut)
+            }
             _ => Ok(()),
         }
     }
@@ -89,8 +102,9 @@ impl Store {
         Ok(Ok(Finding { changed_at: now, ..found }))
     }
 
-    /// Stores a person's decision about the open findings that a filter selects, the newest `limit` below `before`: how
-    /// many there were, and where the next step begins; `None` at the end. What cannot be decided so is passed over.
+    /// Stores a person's decision about the open findings that a filter selects (the left ones, if it takes back), the
+    /// newest `limit` below `before`: how many there were, and where the next step begins; `None` at the end. What cannot be
+    /// decided so is passed over.
     pub async fn decide_findings(
         &self,
         destination: &str,
@@ -100,7 +114,8 @@ impl Store {
         now: Timestamp,
         limit: u64,
     ) -> Result<(u64, Option<i64>), StoreError> {
-        let filter = FindingFilter { state: Some(FindingState::Open), ..filter };
+        let state = if decision == FindingDecision::Withdraw { FindingState::Left } else { FindingState::Open };
+        let filter = FindingFilter { state: Some(state), ..filter };
         let found = self.findings(destination, filter, before, limit).await?;
         let mut decided = 0;
         for finding in &found {

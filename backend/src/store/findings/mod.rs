@@ -4,7 +4,7 @@ mod decide;
 mod keep;
 mod progress;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 
@@ -101,13 +101,15 @@ impl FindingFilter {
         if let Some(sort) = self.sort {
             add(" AND sort = ?", sort.as_str().into());
         }
-        if let Some(kind) = self.kind.or(self.record.map(|key| key.kind)) {
+        if let Some(kind) = self.kind {
             add(" AND kind = ?", kind.as_str().into());
         }
-        if let Some(site_id) = self.site_id.or(self.record.map(|key| key.site_id)) {
+        if let Some(site_id) = self.site_id {
             add(" AND site_id = ?", site_id.into());
         }
         if let Some(key) = self.record {
+            add(" AND site_id = ?", key.site_id.into());
+            add(" AND kind = ?", key.kind.as_str().into());
             add(" AND moodle_id = ?", key.moodle_id.0.into());
         }
         match self.state {
@@ -175,6 +177,17 @@ impl Store {
             Ok(FindingCount { kind, sort, state, count: count.unsigned_abs() })
         };
         query(&self.read, &sql, vec![destination.into()]).await?.iter().map(count).collect()
+    }
+
+    /// How many findings wait for a person, by how they differ.
+    pub async fn open_findings(&self, destination: &str) -> Result<BTreeMap<FindingSort, u64>, StoreError> {
+        let mut open = BTreeMap::new();
+        for found in self.finding_counts(destination).await? {
+            if found.state == FindingState::Open {
+                *open.entry(found.sort).or_default() += found.count;
+            }
+        }
+        Ok(open)
     }
 }
 

@@ -9,11 +9,12 @@ mod security;
 mod sites;
 
 /// Every page of the navigation.
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/",
     "/attention",
     "/adoptions",
     "/brake",
+    "/parity",
     "/alerts",
     "/people",
     "/records",

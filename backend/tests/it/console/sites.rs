@@ -96,6 +96,9 @@ async fn who_may_only_read_may_not_act(database: Database) {
         "/brake/approve",
         "/brake/refuse",
         "/brake/withdraw",
+        "/parity/decide",
+        "/parity/all",
+        "/parity/prove",
     ]) {
         let form = [("name", "x"), ("scope", "read"), ("mapping", ""), ("site", "moodle"), ("effect", "deletion")];
         assert_eq!(looker.post(path, &form).await.status, 403, "{path}");

@@ -13,16 +13,17 @@ use crate::{
 
 on_both_databases!(only_operators_operate, names_that_do_not_exist, without_a_destination);
 
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "/api/v1/destinations",
     ZOHO,
     "/api/v1/destinations/zoho/items",
     "/api/v1/destinations/zoho/items/user/moodle:1",
     "/api/v1/destinations/zoho/plan",
+    "/api/v1/destinations/zoho/findings",
     "/api/v1/users/moodle:1/timeline",
 ];
 
-const ACTIONS: [&str; 5] = ["/pause", "/resume", "/retry", "/resync", "/items/user/moodle:1/retry"];
+const ACTIONS: [&str; 6] = ["/pause", "/resume", "/retry", "/resync", "/prove", "/items/user/moodle:1/retry"];
 
 async fn only_operators_operate(database: Database) {
     let (_zoho, server) = begin(&database).await;

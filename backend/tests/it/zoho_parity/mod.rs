@@ -2,13 +2,14 @@
 
 mod decided;
 mod model;
+mod pages;
 mod proof;
 mod watched;
 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    delivery::{rest, start},
+    delivery::{rest, start_with},
     support::{
         Database, Server, ZohoSimulator,
         events::{at, course, enrolment, grade, user},
@@ -62,9 +63,14 @@ fn decide(database: &Database, zoho: &ZohoSimulator, decision: &str, finding: &V
 
 /// Ann with an enrolment and a grade in a course, delivered.
 async fn begin(database: &Database) -> (ZohoSimulator, Server) {
+    begin_with(database, &[]).await
+}
+
+/// The same with more settings.
+async fn begin_with(database: &Database, more: &[(&str, &str)]) -> (ZohoSimulator, Server) {
     let zoho = ZohoSimulator::start_set_up().await;
     zoho.change(json!({ "lag_seconds": 0 })).await;
-    let server = start(database, &zoho).await;
+    let server = start_with(database, &zoho, more).await;
     let mut ann = user(3, "ann");
     (ann["city"], ann["phone1"]) = (json!("Leeds"), json!("+44 113 496 0000"));
     server
