@@ -289,11 +289,13 @@ impl Decider<'_> {
         trail: &mut impl Trail,
     ) -> Result<(), Decision> {
         let row = self.batch.related(related);
-        if row.is_some_and(|row| row.remote_id.is_some() && !findings::is_deleted(row)) {
+        let missing = row.zip(self.batch.finding(related)).and_then(|(row, finding)| findings::missing(finding, row));
+        if row.is_some_and(|row| row.remote_id.is_some()) && missing.is_none() {
             trail.note(|| trail::there(related, &self.batch.name(related)));
             return Ok(());
         }
         let (why, reconsider) = match row.map(|row| (row, row.state)) {
+            _ if let Some(why) = missing => (why, false),
             None => ("which Moodle has not reported yet", false),
             Some((_, ItemState::Pending | ItemState::InFlight)) => ("which is not in Zoho yet", false),
             Some((_, ItemState::Parked)) => ("which is waiting itself", false),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
-    model::{FindingSort, FindingState, FoundBy, ItemState, RecordKey},
+    model::{FindingSort, FindingState, FoundBy, RecordKey},
     store::{Claimed, Finding, ItemRow, NewFinding, Settled, SettledState},
     zoho::mapping::ModuleMapping,
 };
@@ -48,6 +48,10 @@ impl Answers {
     ) -> Leave {
         let Some(finding) = batch.finding(item.key) else { return Leave::Some };
         if target.remote_id.as_ref() != Some(&finding.remote_id) {
+            // What was left out, and is created after all.
+            if target.remote_id.is_none() && is_restored(finding) {
+                self.0.insert(item.key, (finding.id, Vec::new()));
+            }
             return Leave::Some;
         }
         let mut written = Vec::new();
@@ -77,19 +81,26 @@ pub(super) fn left(finding: &Finding) -> Option<Reason> {
     })
 }
 
+/// Whether somebody said that it is created again.
+fn is_restored(finding: &Finding) -> bool {
+    finding.sort == FindingSort::Deleted && finding.state == FindingState::Restoring
+}
+
 /// Whether a person is asked about a record that Zoho no longer has.
 pub(super) fn is_asked(batch: &DeliveryBatch, job: &Job) -> bool {
-    let restores = |finding: &Finding| {
-        finding.sort == FindingSort::Deleted
-            && finding.state == FindingState::Restoring
-            && Some(&finding.remote_id) == job.remote_id.as_ref()
-    };
+    let restores = |finding: &Finding| is_restored(finding) && Some(&finding.remote_id) == job.remote_id.as_ref();
     !job.removes && job.leaves.is_none() && !batch.finding(job.item.key).is_some_and(restores)
 }
 
-/// Whether an item's record is known to be deleted in Zoho.
-pub(super) fn is_deleted(row: &ItemRow) -> bool {
-    row.state == ItemState::Failed && row.code.as_deref() == Some(DELETED)
+/// Why a record that others refer to is not in Zoho, although its item knows its id there: somebody deleted it.
+pub(super) fn missing(finding: &Finding, row: &ItemRow) -> Option<&'static str> {
+    let is_gone = matches!(finding.sort, FindingSort::Deleted | FindingSort::Converted);
+    match finding.state {
+        _ if !is_gone || row.remote_id.as_ref() != Some(&finding.remote_id) => None,
+        FindingState::Open => Some("which somebody deleted in Zoho, and about which a person is asked"),
+        FindingState::Restoring => Some("which somebody deleted in Zoho, and which is being created again"),
+        FindingState::Left | FindingState::Closed => None,
+    }
 }
 
 /// The reason of an item whose record somebody deleted.

@@ -23,7 +23,11 @@ use std::{
     time::Duration,
 };
 
-use backend_sync::store::Store;
+use backend_sync::{
+    clock::Clock,
+    model::FindingSort,
+    store::{FindingDecision, FindingFilter, Store},
+};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -170,9 +174,19 @@ async fn play(random: &mut Random, database: Database, mapping: Option<&str>) ->
     let last = history.touch(&report.touched);
     site::send_all(&cluster, vec![last], random).await;
     check::rest(&database, &cluster).await;
+    // What was deleted by hand is created again once somebody says so.
+    while restores_deleted(&store).await > 0 {
+        check::rest(&database, &cluster).await;
+    }
 
     let imported = imported.len();
     Played { zoho, cluster, database, history, imported, report, store, conservation, over }
+}
+
+async fn restores_deleted(store: &Store) -> u64 {
+    let filter = FindingFilter { sort: Some(FindingSort::Deleted), ..FindingFilter::default() };
+    let decision = (FindingDecision::Restore, "the test");
+    store.decide_findings("zoho", filter, None, decision, Clock::system().now(), 1_000).await.unwrap().0
 }
 
 async fn run(seed: u64, database: Database) {
