@@ -32,6 +32,7 @@ mod m20261128_000019_processes;
 mod m20261128_000021_parity;
 mod m20261128_000022_incarnation;
 mod m20261128_000026_news;
+mod m20261128_000029_profile;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000021_parity::Migration),
             Box::new(m20261128_000022_incarnation::Migration),
             Box::new(m20261128_000026_news::Migration),
+            Box::new(m20261128_000029_profile::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@
 mod adoption;
 mod alert;
 mod brake;
+mod custom_fields;
 mod digest;
 mod erasure;
 mod event;
@@ -24,6 +25,7 @@ pub use alert::{
     OpenAlert, Rule, SETTLED, Severity, Told, ToldCause, acknowledged_until, decide,
 };
 pub use brake::Effect;
+pub use custom_fields::CustomFields;
 pub use digest::Digest;
 pub use erasure::{ErasurePolicy, ErasureState};
 pub use event::{Change, Event, EventType, UnknownEventType};

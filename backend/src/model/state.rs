@@ -10,7 +10,7 @@ use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Decimal, Field, FieldErrorCode, Fields, Id, Time};
+use super::{CustomFields, Decimal, Field, FieldErrorCode, Fields, Id, Time};
 use crate::limits;
 
 /// The kinds of record.
@@ -262,6 +262,10 @@ state! {
         timecreated: Time,
         /// When the account was last changed, in Unix seconds.
         timemodified: Time,
+        /// Custom profile fields that the site sends, by their short names; those without a value are left out. A
+        /// checkbox is `1` or `0`, a date `2026-11-28` or `2026-11-28T09:00:00Z`; a text area is unsanitised HTML:
+        /// escape it before showing it. Null when the site sends none.
+        profile: CustomFields,
     }
 }
 

@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use crate::{
     clock::Timestamp,
-    model::{Completion, Course, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User, Version},
+    model::{Completion, Course, CustomFields, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User, Version},
 };
 
 /// A record with its place in the database.
@@ -146,6 +146,7 @@ record_table! {
         suspended: bool,
         timecreated: Time,
         timemodified: Time,
+        profile: CustomFields,
     }
 }
 

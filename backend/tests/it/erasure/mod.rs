@@ -24,7 +24,7 @@ pub(crate) const ZELDA: i64 = 11;
 const BYSTANDER: i64 = 12;
 
 /// Markers that identify the person, each in its own field.
-pub(crate) const MARKS: [&str; 12] = [
+pub(crate) const MARKS: [&str; 13] = [
     "Zeldamark",
     "Quillmark",
     "zquillmark",
@@ -34,6 +34,7 @@ pub(crate) const MARKS: [&str; 12] = [
     "deptmark",
     "instmark",
     "extramark",
+    "profilemark",
     "feedbackmark",
     "77.12345",
     "oldnamemark",
@@ -44,7 +45,7 @@ fn zelda(firstname: &str) -> Value {
     let fields = json!({
         "firstname": firstname, "lastname": "Quillmark", "email": "zquillmark@example.org", "idnumber": "idnomark",
         "phone1": "phonemark!", "city": "citymark", "department": "deptmark", "institution": "instmark",
-        "something_new": "extramark",
+        "something_new": "extramark", "profile": {"birthday": "profilemark"},
     });
     zelda.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     zelda
