@@ -315,10 +315,10 @@ impl Transform {
             (Self::Map { words, otherwise }, datum) => {
                 words.get(text(&datum).as_ref()).or(otherwise.as_ref()).map(Constant::datum)
             }
-            (Self::Bands(bands), Datum::Number(number)) => {
+            (Self::Bands(bands), datum) => {
+                let number = datum.number()?;
                 bands.iter().find(|(from, _)| number >= *from).map(|(_, constant)| constant.datum())
             }
-            (Self::Bands(_), _) => None,
         }
     }
 }

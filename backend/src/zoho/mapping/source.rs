@@ -19,6 +19,17 @@ pub(super) enum Datum<'a> {
     Reference(&'a str),
 }
 
+impl Datum<'_> {
+    /// The number that it is, perhaps as a text.
+    pub(super) fn number(&self) -> Option<Number> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => Number::from_str_exact(text).ok(),
+            _ => None,
+        }
+    }
+}
+
 /// The type of a source's [`Datum`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shape {
@@ -27,6 +38,15 @@ pub(crate) enum Shape {
     Decimal,
     Bool,
     Time,
+    /// A text that may stand for any of them: what a custom field holds, only the site knows.
+    Any,
+}
+
+impl Shape {
+    /// Whether it may be one of these.
+    pub(crate) fn may_be(self, allowed: &[Self]) -> bool {
+        self == Self::Any || allowed.contains(&self)
+    }
 }
 
 /// Converts a state's field to a value; `None` when it is missing, empty or, for a time, 0.
@@ -151,6 +171,10 @@ fn user_name(user: &User) -> Option<Datum<'_>> {
     }
 }
 
+fn profile<'a>(user: &'a User, name: &str) -> Option<Datum<'a>> {
+    user.profile.as_ref()?.get(name)?.datum()
+}
+
 fn enrolment_roles(enrolment: &Enrolment) -> Option<Datum<'_>> {
     let names: Vec<_> = enrolment.roles.iter().flat_map(|roles| &roles.0).map(|role| role.shortname.as_str()).collect();
     (!names.is_empty()).then(|| Datum::Text(Cow::Owned(names.join(", "))))
@@ -204,7 +228,7 @@ fn percentage<'a>(grade: &Grade, item: Option<&GradeItem>) -> Option<Datum<'a>> 
 }
 
 /// A resolved source: a field of the record itself, or of a related record.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Path {
     Key,
     Site,
@@ -212,6 +236,8 @@ pub(super) enum Path {
     /// Of an enrolment, by the clock.
     Status,
     User(&'static Accessor<User>),
+    /// A person's custom profile field, by short name.
+    Profile(String),
     Course(&'static Accessor<Course>),
     Enrolment(&'static Accessor<Enrolment>),
     Grade(&'static Accessor<Grade>),
@@ -228,9 +254,10 @@ impl Path {
     pub(super) fn resolve(kind: Kind, name: &str) -> Option<Self> {
         let has_person = matches!(kind, Kind::Enrolment | Kind::Grade | Kind::Completion);
         match (name.split_once('.'), kind) {
-            (Some(("user", name)), _) if has_person => find(USER, name).map(Self::User),
+            (Some(("user", name)), _) if has_person => Self::of_user(name),
             (Some(("course", name)), _) if has_person => find(COURSE, name).map(Self::Course),
             (Some(("item", name)), Kind::Grade) => find(ITEM, name).map(Self::Item),
+            (Some(_), Kind::User) => Self::of_user(name),
             (Some(_), _) => None,
             (None, _) if name == "key" => Some(Self::Key),
             (None, _) if name == "site" => Some(Self::Site),
@@ -244,8 +271,16 @@ impl Path {
         }
     }
 
+    fn of_user(name: &str) -> Option<Self> {
+        match name.split_once('.') {
+            Some(("profile", name)) if !name.is_empty() => Some(Self::Profile(name.to_owned())),
+            Some(_) => None,
+            None => find(USER, name).map(Self::User),
+        }
+    }
+
     /// Its name in the mapping of `kind`; the inverse of [`Self::resolve`].
-    pub(super) fn name(self, kind: Kind) -> String {
+    pub(super) fn name(&self, kind: Kind) -> String {
         let of = |other: Kind, name: &str| if kind == other { name.to_owned() } else { format!("{other}.{name}") };
         match self {
             Self::Key => "key".to_owned(),
@@ -253,6 +288,7 @@ impl Path {
             Self::Percentage => "percentage".to_owned(),
             Self::Status => "status".to_owned(),
             Self::User(accessor) => of(Kind::User, accessor.name),
+            Self::Profile(name) => of(Kind::User, &format!("profile.{name}")),
             Self::Course(accessor) => of(Kind::Course, accessor.name),
             Self::Enrolment(accessor) => accessor.name.to_owned(),
             Self::Grade(accessor) => accessor.name.to_owned(),
@@ -261,15 +297,21 @@ impl Path {
         }
     }
 
+    /// Whether it is a value of a person.
+    pub(super) fn is_of_user(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Profile(_))
+    }
+
     /// Whether it is a person's country.
-    pub(super) fn is_country(self) -> bool {
+    pub(super) fn is_country(&self) -> bool {
         matches!(self, Self::User(accessor) if accessor.name == "country")
     }
 
-    pub(super) fn shape(self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         match self {
             Self::Key | Self::Site | Self::Status => Shape::Text,
             Self::Percentage => Shape::Decimal,
+            Self::Profile(_) => Shape::Any,
             Self::User(accessor) => accessor.shape,
             Self::Course(accessor) => accessor.shape,
             Self::Enrolment(accessor) => accessor.shape,
@@ -280,20 +322,21 @@ impl Path {
     }
 
     /// All possible values, if there are only a few.
-    pub(super) fn values(self) -> &'static [&'static str] {
+    pub(super) fn values(&self) -> &'static [&'static str] {
         if matches!(self, Self::Status) { STATUSES } else { &[] }
     }
 
     /// The value of a person or course by itself.
-    pub(super) fn read_from(self, state: StateRef<'_>) -> Option<Datum<'_>> {
+    pub(super) fn read_from<'a>(&self, state: StateRef<'a>) -> Option<Datum<'a>> {
         match (self, state) {
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
+            (Self::Profile(name), StateRef::User(user)) => profile(user, name),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
             _ => None,
         }
     }
 
-    pub(super) fn read<'a>(self, subject: &Subject<'a>) -> Option<Datum<'a>> {
+    pub(super) fn read<'a>(&self, subject: &Subject<'a>) -> Option<Datum<'a>> {
         match (self, subject.state) {
             (Self::Key, state) => Some(Datum::Text(Cow::Owned(key_value(subject.site, state)))),
             (Self::Site, _) => Some(Datum::Text(Cow::Borrowed(subject.site))),
@@ -303,6 +346,8 @@ impl Path {
             }
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
             (Self::User(accessor), _) => subject.user.and_then(accessor.get),
+            (Self::Profile(name), StateRef::User(user)) => profile(user, name),
+            (Self::Profile(name), _) => subject.user.and_then(|user| profile(user, name)),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
             (Self::Course(accessor), _) => subject.course.and_then(accessor.get),
             (Self::Enrolment(accessor), StateRef::Enrolment(enrolment)) => (accessor.get)(enrolment),
