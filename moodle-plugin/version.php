@@ -25,7 +25,7 @@
 defined('MOODLE_INTERNAL') || die();
 
 $plugin->component = 'local_backend_sync';
-$plugin->version = 2026112802;
+$plugin->version = 2026112803;
 $plugin->release = '1.0.0';
 $plugin->maturity = MATURITY_STABLE;
 $plugin->requires = 2021051700; // Moodle 3.11.

@@ -19,6 +19,7 @@ require_once($CFG->libdir . '/completionlib.php');
 require_once($CFG->libdir . '/testing/generator/lib.php');
 require_once($CFG->dirroot . '/completion/completion_completion.php');
 require_once($CFG->dirroot . '/user/lib.php');
+require_once($CFG->dirroot . '/user/profile/lib.php');
 require_once($CFG->dirroot . '/course/lib.php');
 require_once($CFG->dirroot . '/cohort/lib.php');
 require_once($CFG->dirroot . '/enrol/cohort/locallib.php');
@@ -77,6 +78,38 @@ function new_user(string $username, string $firstname, string $lastname, array $
         'username' => unique($username), 'firstname' => $firstname, 'lastname' => $lastname, 'email' => unique($username) . '@example.com',
         'password' => 'Passw0rd!' . random_string(8), 'auth' => 'manual', 'confirmed' => 1, 'mnethostid' => $CFG->mnet_localhost_id,
     ]));
+}
+
+/**
+ * Makes a custom profile field of each type, unless they are there.
+ */
+function make_profile_fields(): void {
+    global $DB;
+    $types = ['text' => ['text', 'Entry'], 'checkbox' => ['checkbox', '1'], 'date' => ['datetime', '0'], 'datetime' => ['datetime', '0'],
+        'menu' => ['menu', ''], 'textarea' => ['textarea', '<p>None yet</p>'], 'social' => ['social', ''], 'secret' => ['text', 'NEVER-SENT']];
+    foreach ($types as $name => [$datatype, $default]) {
+        if (!$DB->record_exists('user_info_field', ['shortname' => "int_$name"])) {
+            $DB->insert_record('user_info_field', (object) ['shortname' => "int_$name", 'name' => "Integration: $name",
+                'datatype' => $datatype, 'descriptionformat' => FORMAT_HTML, 'categoryid' => 1, 'sortorder' => 1, 'visible' => 2,
+                'defaultdata' => $default, 'param1' => ['menu' => "Small\nLarge & wide", 'datetime' => '1900'][$datatype] ?? '',
+                'param2' => $datatype === 'datetime' ? '2040' : '', 'param3' => $name === 'datetime' ? '1' : '']);
+        }
+    }
+}
+
+/**
+ * Saves a person's custom profile fields, as the form does.
+ *
+ * @param int $userid
+ * @param array $values by short name
+ */
+function save_profile(int $userid, array $values): void {
+    $user = (object) ['id' => $userid];
+    foreach ($values as $name => $value) {
+        $user->{"profile_field_int_$name"} = $value;
+    }
+    profile_save_data($user);
+    \core\event\user_updated::create_from_userid($userid)->trigger();
 }
 
 /**
@@ -159,6 +192,19 @@ step('created and deleted within a transaction', function () use ($DB) {
     $transaction = $DB->start_delegated_transaction();
     user_delete_user($DB->get_record('user', ['id' => new_user('brief', 'Brief', 'Lived')]));
     $transaction->allow_commit();
+});
+
+step('custom profile fields', function () use ($ada, $wei, $zoe, $now) {
+    make_profile_fields();
+    $full = ['text' => 'Zoë "q" 🎓', 'checkbox' => 0, 'date' => make_timestamp(1965, 5, 23), 'datetime' => $now, 'menu' => 'Large & wide',
+        'textarea' => ['text' => '<p>a &amp; b</p>', 'format' => FORMAT_HTML], 'social' => 'zoe', 'secret' => 'NEVER-SENT'];
+    foreach ([$ada, $wei, $zoe] as $user) {
+        save_profile($user, $full);
+    }
+});
+step('custom profile fields changed and emptied', function () use ($ada, $wei) {
+    save_profile($wei, ['text' => '', 'checkbox' => 1, 'date' => 0, 'menu' => 'Small', 'textarea' => ['text' => '', 'format' => FORMAT_HTML]]);
+    save_profile($ada, ['secret' => 'NEVER-SENT either']);
 });
 
 cli_writeln('Courses');

@@ -48,6 +48,29 @@ function fields(stdClass $row, string $integers, string $strings = ''): array {
 }
 
 /**
+ * A person's custom profile fields that are chosen, as Moodle's own classes have them.
+ *
+ * @param int $userid
+ * @return array|null texts by short name
+ */
+function moodle_profile(int $userid): ?array {
+    global $CFG;
+    require_once($CFG->dirroot . '/user/profile/lib.php');
+    $chosen = array_filter(explode(',', (string) get_config('local_backend_sync', 'custom_user')));
+    $profile = [];
+    foreach (profile_get_user_fields_with_data($userid) as $field) {
+        $time = (int) $field->data;
+        $text = ['checkbox' => fn() => $time ? '1' : '0', 'datetime' => fn() => !$time ? ''
+            : ($field->field->param3 ? gmdate('Y-m-d\TH:i:s\Z', $time) : date('Y-m-d', $time))][$field->field->datatype] ?? fn() => $field->data;
+        if (in_array($field->field->shortname, $chosen, true) && (string) $text() !== '') {
+            $profile[$field->field->shortname] = $text();
+        }
+    }
+    ksort($profile);
+    return $chosen ? $profile : null;
+}
+
+/**
  * All users except deleted ones, those who have not confirmed their address, and the guest.
  *
  * @return array of fields by id
@@ -58,7 +81,7 @@ function moodle_users(): array {
     foreach ($DB->get_records_select('user', 'deleted = 0 AND confirmed = 1 AND id <> ?', [$CFG->siteguest]) as $row) {
         $users[$row->id] = ['userid' => integer($row->id)] + fields($row, 'timecreated timemodified',
             'username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth') +
-            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended];
+            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended, 'profile' => moodle_profile($row->id)];
     }
     return $users;
 }

@@ -285,6 +285,16 @@ class config {
     }
 
     /**
+     * The custom fields that leave the site.
+     *
+     * @param string $kind
+     * @return string[] short names
+     */
+    public function custom_fields(string $kind): array {
+        return array_values(array_filter(array_map('trim', explode(',', $this->settings->{'custom_' . $kind} ?? '')), 'strlen'));
+    }
+
+    /**
      * A numeric setting, clamped to its limits.
      *
      * @param string $name one of NUMBERS

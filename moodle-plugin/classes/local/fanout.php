@@ -52,6 +52,9 @@ class fanout {
     /** @var string what a person did in a course was reset (userid, courseid) */
     const RESET = 'reset';
 
+    /** @var string what custom profile fields there are, or which of them are sent, has changed */
+    const PROFILE = 'profile';
+
     /** @var string[][] by cause, the existing records that it affects: join of records::TABLES with the outbox row o, by kind */
     const EXISTING = [
         self::PERSON => [],
@@ -91,6 +94,12 @@ class fanout {
             change::ENROLMENT => 'e.courseid = o.courseid AND t.userid = o.userid',
             change::GRADE => 'i.courseid = o.courseid AND t.userid = o.userid',
             change::COMPLETION => 't.course = o.courseid AND t.userid = o.userid',
+        ],
+        // What has never been sent is what the full synchronisation is for.
+        self::PROFILE => [
+            change::USER => "EXISTS (
+                SELECT 1 FROM {" . ledger::SENT . "} s
+                 WHERE s.kind = 'user' AND s.objectid = t.id AND (s.hash IS NULL OR s.hash <> 'deleted'))",
         ],
     ];
 

@@ -38,6 +38,9 @@ class records implements source {
         change::COMPLETION => ['t.id, t.userid, t.course, 0', '{course_completions} t', 't.timecompleted IS NOT NULL'],
     ];
 
+    /** @var string[] class of a kind's custom fields */
+    const CUSTOM = [change::USER => profile_fields::class];
+
     /** @var string reason to withhold: the guest account */
     const GUEST = 'user';
     /** @var string reason to withhold: an account whose email address is not confirmed */
@@ -51,6 +54,8 @@ class records implements source {
     private $sendhidden;
     /** @var names */
     private $names;
+    /** @var custom_fields[] by kind */
+    private $custom;
     /** @var int time of the read, Unix seconds */
     private $now;
 
@@ -66,7 +71,11 @@ class records implements source {
         require_once($CFG->libdir . '/enrollib.php');
         require_once($CFG->libdir . '/grade/constants.php');
         $this->sendhidden = $sendhidden;
-        $this->names = $names ?? new names((new config())->language());
+        $config = new config();
+        $this->names = $names ?? new names($config->language());
+        foreach (self::CUSTOM as $kind => $class) {
+            $this->custom[$kind] = new $class($config->custom_fields($kind), $this->names);
+        }
         $this->now = time();
     }
 
@@ -89,7 +98,7 @@ class records implements source {
     }
 
     /**
-     * The sizes of records that may be long: grades, because of their feedback and their scales.
+     * The sizes of records that may be long: grades, because of their feedback and their scales, and custom fields.
      *
      * @param string $kind
      * @param int[] $ids
@@ -97,6 +106,15 @@ class records implements source {
      */
     public function sizes(string $kind, array $ids): array {
         global $DB;
+        if (isset($this->custom[$kind])) {
+            return primary::read(function () use ($kind, $ids) {
+                $sizes = [];
+                foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+                    $sizes += $this->custom[$kind]->sizes($chunk);
+                }
+                return array_map('intval', $sizes);
+            });
+        }
         if ($kind !== change::GRADE) {
             return [];
         }
@@ -133,6 +151,22 @@ class records implements source {
         foreach ($states as $id => $state) {
             $reason = $id == $CFG->siteguest ? self::GUEST : ($state['confirmed'] ? null : self::UNCONFIRMED);
             $states[$id] = ['userid' => $id, 'withheld' => $reason !== null, 'reason' => $reason] + $state;
+        }
+        return $this->with_custom(change::USER, $states);
+    }
+
+    /**
+     * Adds the custom fields, if any are chosen.
+     *
+     * @param string $kind
+     * @param array[] $states by id
+     * @return array[]
+     */
+    private function with_custom(string $kind, array $states): array {
+        if ($this->custom[$kind]->is_used()) {
+            foreach ($this->custom[$kind]->values(array_keys($states)) as $id => $values) {
+                $states[$id][payload::CUSTOM[$kind]] = $values;
+            }
         }
         return $states;
     }

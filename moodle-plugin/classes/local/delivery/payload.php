@@ -61,6 +61,14 @@ class payload {
         change::COMPLETION => ['timecompleted' => 'time'],
     ];
 
+    /** @var string[] name of the object that holds a record's custom fields, by kind. It is only sent if any are chosen. */
+    const CUSTOM = [change::USER => 'profile'];
+
+    /** @var int custom fields of one record; the backend accepts no more */
+    const CUSTOM_FIELDS = 250;
+    /** @var int longest value of a custom field, in bytes: as much as Zoho's longest text has characters */
+    const CUSTOM_BYTES = 32000;
+
     /** @var string[][] event types by kind and by what happened */
     const TYPES = [
         change::USER => ['created' => 'user_created', 'updated' => 'user_updated', 'deleted' => 'user_deleted'],
@@ -109,7 +117,30 @@ class payload {
                 $data[$name] = isset($row[$name]) ? self::value($type, $row[$name]) : null;
             }
         }
+        $custom = self::CUSTOM[$change->kind] ?? null;
+        if ($custom !== null && isset($row[$custom])) {
+            $data[$custom] = self::custom($row[$custom]);
+        }
         return $data;
+    }
+
+    /**
+     * Custom fields within the bounds of the contract. What does not fit any more is left out.
+     *
+     * @param string[] $texts by short name
+     * @return \stdClass an object in JSON even if it is empty
+     */
+    private static function custom(array $texts): \stdClass {
+        $custom = [];
+        $room = self::TEXT_BYTES;
+        foreach ($texts as $name => $text) {
+            $text = self::clip($text, self::CUSTOM_BYTES);
+            $room -= strlen((string)$name) + strlen($text);
+            if ($room >= 0) {
+                $custom[$name] = $text;
+            }
+        }
+        return (object)$custom;
     }
 
     /**
@@ -129,7 +160,7 @@ class payload {
                 // A typing error in one date must not stop the record.
                 return $value >= 0 && $value <= self::TIME_MAX ? (int)$value : null;
             case 'text':
-                return self::clip((string)$value);
+                return self::clip((string)$value, self::TEXT_BYTES);
             case 'decimal':
                 // Decimals stay strings: a float would lose digits. Where a database's driver makes floats of them, the digits
                 // must depend neither on the language nor on serialize_precision.
@@ -140,16 +171,17 @@ class payload {
     }
 
     /**
-     * Truncates a text to TEXT_BYTES, never within a character.
+     * Truncates a text, never within a character.
      *
      * @param string $text
+     * @param int $bytes
      * @return string
      */
-    private static function clip(string $text): string {
-        if (strlen($text) <= self::TEXT_BYTES) {
+    private static function clip(string $text, int $bytes): string {
+        if (strlen($text) <= $bytes) {
             return $text;
         }
         // Drops the last character, which may be incomplete and so invalid UTF-8.
-        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*$/D', '', substr($text, 0, self::TEXT_BYTES));
+        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*$/D', '', substr($text, 0, $bytes));
     }
 }
