@@ -4,6 +4,7 @@
 mod adoption;
 mod alert;
 mod brake;
+mod categories;
 mod custom_fields;
 mod digest;
 mod erasure;
@@ -25,6 +26,7 @@ pub use alert::{
     OpenAlert, Rule, SETTLED, Severity, Told, ToldCause, acknowledged_until, decide,
 };
 pub use brake::Effect;
+pub use categories::{Categories, Category};
 pub use custom_fields::CustomFields;
 pub use digest::Digest;
 pub use erasure::{ErasurePolicy, ErasureState};

@@ -10,7 +10,7 @@ use sea_orm::DeriveValueType;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CustomFields, Decimal, Field, FieldErrorCode, Fields, Id, Time};
+use super::{Categories, CustomFields, Decimal, Field, FieldErrorCode, Fields, Id, Time};
 use crate::limits;
 
 /// The kinds of record.
@@ -299,6 +299,11 @@ state! {
         timecreated: Time,
         /// When the course was last changed, in Unix seconds.
         timemodified: Time,
+        /// The categories that it is in, from the top to its own.
+        categories: Categories,
+        /// Custom fields that the site sends, by their short names, in the same forms as those of users; null when it
+        /// sends none.
+        customfields: CustomFields,
     }
 }
 

@@ -4,7 +4,10 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use crate::{
     clock::Timestamp,
-    model::{Completion, Course, CustomFields, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User, Version},
+    model::{
+        Categories, Completion, Course, CustomFields, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User,
+        Version,
+    },
 };
 
 /// A record with its place in the database.
@@ -165,6 +168,8 @@ record_table! {
         enddate: Time,
         timecreated: Time,
         timemodified: Time,
+        categories: Categories,
+        customfields: CustomFields,
     }
 }
 

@@ -56,7 +56,7 @@ impl ModuleMapping {
 
     /// Whether rendering reads the course's fields; for a course record, its own.
     pub fn reads_course(&self) -> bool {
-        self.reads(|path| matches!(path, Path::Course(_)))
+        self.reads(Path::is_of_course)
     }
 
     fn reads(&self, condition: fn(&Path) -> bool) -> bool {

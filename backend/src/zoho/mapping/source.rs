@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use rust_decimal::Decimal as Number;
 
 use super::{StateRef, Subject, key_value};
-use crate::model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Time, User};
+use crate::model::{Completion, Course, CustomFields, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Time, User};
 
 /// A value to be written to Zoho.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,7 +137,7 @@ accessors! { USER: User {
 
 accessors! { COURSE: Course {
     courseid fullname shortname idnumber categoryid categoryname format visible startdate enddate timecreated timemodified
-} }
+} "categorypath" = category_path; "topcategory" = top_category; }
 
 accessors! { ENROLMENT: Enrolment {
     enrollmentid userid courseid enrol enabled timestart timeend timecreated timemodified
@@ -171,8 +171,18 @@ fn user_name(user: &User) -> Option<Datum<'_>> {
     }
 }
 
-fn profile<'a>(user: &'a User, name: &str) -> Option<Datum<'a>> {
-    user.profile.as_ref()?.get(name)?.datum()
+fn category_path(course: &Course) -> Option<Datum<'_>> {
+    let names: Vec<_> =
+        course.categories.iter().flat_map(|path| &path.0).map(|category| category.name.trim()).collect();
+    (!names.is_empty()).then(|| Datum::Text(Cow::Owned(names.join(" / "))))
+}
+
+fn top_category(course: &Course) -> Option<Datum<'_>> {
+    course.categories.as_ref()?.0.first()?.name.datum()
+}
+
+fn custom<'a>(fields: Option<&'a CustomFields>, name: &str) -> Option<Datum<'a>> {
+    fields?.get(name)?.datum()
 }
 
 fn enrolment_roles(enrolment: &Enrolment) -> Option<Datum<'_>> {
@@ -239,6 +249,8 @@ pub(super) enum Path {
     /// A person's custom profile field, by short name.
     Profile(String),
     Course(&'static Accessor<Course>),
+    /// A course's custom field, by short name.
+    CourseField(String),
     Enrolment(&'static Accessor<Enrolment>),
     Grade(&'static Accessor<Grade>),
     Completion(&'static Accessor<Completion>),
@@ -255,9 +267,10 @@ impl Path {
         let has_person = matches!(kind, Kind::Enrolment | Kind::Grade | Kind::Completion);
         match (name.split_once('.'), kind) {
             (Some(("user", name)), _) if has_person => Self::of_user(name),
-            (Some(("course", name)), _) if has_person => find(COURSE, name).map(Self::Course),
+            (Some(("course", name)), _) if has_person => Self::of_course(name),
             (Some(("item", name)), Kind::Grade) => find(ITEM, name).map(Self::Item),
             (Some(_), Kind::User) => Self::of_user(name),
+            (Some(_), Kind::Course) => Self::of_course(name),
             (Some(_), _) => None,
             (None, _) if name == "key" => Some(Self::Key),
             (None, _) if name == "site" => Some(Self::Site),
@@ -279,6 +292,14 @@ impl Path {
         }
     }
 
+    fn of_course(name: &str) -> Option<Self> {
+        match name.split_once('.') {
+            Some(("customfields", name)) if !name.is_empty() => Some(Self::CourseField(name.to_owned())),
+            Some(_) => None,
+            None => find(COURSE, name).map(Self::Course),
+        }
+    }
+
     /// Its name in the mapping of `kind`; the inverse of [`Self::resolve`].
     pub(super) fn name(&self, kind: Kind) -> String {
         let of = |other: Kind, name: &str| if kind == other { name.to_owned() } else { format!("{other}.{name}") };
@@ -290,6 +311,7 @@ impl Path {
             Self::User(accessor) => of(Kind::User, accessor.name),
             Self::Profile(name) => of(Kind::User, &format!("profile.{name}")),
             Self::Course(accessor) => of(Kind::Course, accessor.name),
+            Self::CourseField(name) => of(Kind::Course, &format!("customfields.{name}")),
             Self::Enrolment(accessor) => accessor.name.to_owned(),
             Self::Grade(accessor) => accessor.name.to_owned(),
             Self::Completion(accessor) => accessor.name.to_owned(),
@@ -302,6 +324,11 @@ impl Path {
         matches!(self, Self::User(_) | Self::Profile(_))
     }
 
+    /// Whether it is a value of a course.
+    pub(super) fn is_of_course(&self) -> bool {
+        matches!(self, Self::Course(_) | Self::CourseField(_))
+    }
+
     /// Whether it is a person's country.
     pub(super) fn is_country(&self) -> bool {
         matches!(self, Self::User(accessor) if accessor.name == "country")
@@ -311,7 +338,7 @@ impl Path {
         match self {
             Self::Key | Self::Site | Self::Status => Shape::Text,
             Self::Percentage => Shape::Decimal,
-            Self::Profile(_) => Shape::Any,
+            Self::Profile(_) | Self::CourseField(_) => Shape::Any,
             Self::User(accessor) => accessor.shape,
             Self::Course(accessor) => accessor.shape,
             Self::Enrolment(accessor) => accessor.shape,
@@ -330,8 +357,9 @@ impl Path {
     pub(super) fn read_from<'a>(&self, state: StateRef<'a>) -> Option<Datum<'a>> {
         match (self, state) {
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
-            (Self::Profile(name), StateRef::User(user)) => profile(user, name),
+            (Self::Profile(name), StateRef::User(user)) => custom(user.profile.as_ref(), name),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
+            (Self::CourseField(name), StateRef::Course(course)) => custom(course.customfields.as_ref(), name),
             _ => None,
         }
     }
@@ -346,10 +374,14 @@ impl Path {
             }
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
             (Self::User(accessor), _) => subject.user.and_then(accessor.get),
-            (Self::Profile(name), StateRef::User(user)) => profile(user, name),
-            (Self::Profile(name), _) => subject.user.and_then(|user| profile(user, name)),
+            (Self::Profile(name), StateRef::User(user)) => custom(user.profile.as_ref(), name),
+            (Self::Profile(name), _) => subject.user.and_then(|user| custom(user.profile.as_ref(), name)),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
             (Self::Course(accessor), _) => subject.course.and_then(accessor.get),
+            (Self::CourseField(name), StateRef::Course(course)) => custom(course.customfields.as_ref(), name),
+            (Self::CourseField(name), _) => {
+                subject.course.and_then(|course| custom(course.customfields.as_ref(), name))
+            }
             (Self::Enrolment(accessor), StateRef::Enrolment(enrolment)) => (accessor.get)(enrolment),
             (Self::Grade(accessor), StateRef::Grade(grade)) => (accessor.get)(grade),
             (Self::Completion(accessor), StateRef::Completion(completion)) => (accessor.get)(completion),

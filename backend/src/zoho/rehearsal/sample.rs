@@ -3,7 +3,10 @@
 use chrono_tz::Tz;
 
 use crate::{
-    model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Role, Roles, Time, User},
+    model::{
+        Categories, Category, Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Role, Roles, Time,
+        User,
+    },
     zoho::mapping::{StateRef, Subject},
 };
 
@@ -101,6 +104,7 @@ fn course() -> Course {
         idnumber: text("CHECK-1"),
         categoryid: Some(ID),
         categoryname: text("Examples"),
+        categories: Some(Categories(vec![Category { id: ID, name: "Examples".to_owned() }])),
         format: text("topics"),
         visible: Some(true),
         startdate: Some(BEGIN),

@@ -34,7 +34,12 @@ fn a_text_is_written_as_what_the_field_takes() {
         (from, "date", "2026-11-28T09:00:00Z", json!("2026-11-28")),
         (from, "datetime", "2026-11-28T09:00:00Z", json!("2026-11-28T09:00:00+00:00")),
         ("from = \"profile.x\", map = { 1 = \"Yes\" }, otherwise = \"No\"", "text", "0", json!("No")),
-        ("from = \"profile.x\", bands = [{ from = 5, to = \"High\" }, { from = 0, to = \"Low\" }]", "text", "4.5", json!("Low")),
+        (
+            "from = \"profile.x\", bands = [{ from = 5, to = \"High\" }, { from = 0, to = \"Low\" }]",
+            "text",
+            "4.5",
+            json!("Low"),
+        ),
         ("from = \"profile.x\", decimals = 1", "double", "1.26", json!(1.3)),
         ("from = \"profile.x\", plain = true", "textarea", "<p>a &amp; b</p>", json!("a & b")),
         ("join = [\"profile.x\", \"profile.y\"]", "text", "a", json!("a")),
@@ -65,6 +70,34 @@ fn other_records_show_it_and_follow_it() {
     assert_ne!(mapping.digest_read(three.subject().state), mapping.digest_read(four.subject().state));
     let unread = user(json!({ "lastname": "Lee", "profile": { "level": "3" } }));
     assert_eq!(mapping.digest_read(three.subject().state), mapping.digest_read(unread.subject().state));
+}
+
+#[test]
+fn courses_have_fields_and_a_path() {
+    let text = "[course]\nmodule = \"P\"\nkey = \"K\"\n[course.fields]\nCredits = { from = \"customfields.credits\", type = \"integer\" }\n\
+                Path = { from = \"categorypath\" }\nFaculty = { from = \"topcategory\" }\n\
+                [enrolment]\nmodule = \"E\"\nkey = \"K\"\n[enrolment.fields]\n\
+                Award = { join = [\"course.topcategory\", \"course.customfields.award\"], with = \": \" }\n";
+    let mapping = Mapping::parse(text).unwrap();
+    let in_path = |names: &[&str]| {
+        let path: Vec<_> = (1..).zip(names).map(|(id, name)| json!({ "id": id, "name": name })).collect();
+        let fields = json!({ "credits": "120", "award": "BTEC" });
+        Thing::read("course_updated", json!({ "courseid": 2, "categories": path, "customfields": fields }))
+    };
+    let course = in_path(&["Science ", "Physics"]);
+    let render = |kind: Kind, subject: &Subject<'_>| {
+        mapping.module(kind).unwrap().render(subject, Write::Create, &metadata(&mapping, kind)).unwrap().fields
+    };
+    let fields = render(Kind::Course, &course.subject());
+    let of = |name: &str| fields[name].clone();
+    assert_eq!([of("Credits"), of("Path"), of("Faculty")], [json!(120), json!("Science / Physics"), json!("Science")]);
+    let Owned::Course(state) = &course.state else { panic!("a course is needed") };
+    let enrolment = Thing::read("user_enrolled", json!({ "enrollmentid": 1, "userid": 3, "courseid": 2 }));
+    let subject = Subject { course: Some(state), ..enrolment.subject() };
+    assert_eq!(render(Kind::Enrolment, &subject)["Award"], json!("Science: BTEC"));
+    let digest = |course: &Thing| mapping.digest_read(course.subject().state);
+    assert_ne!(digest(&course), digest(&in_path(&["Arts", "Physics"])));
+    assert_eq!(digest(&course), digest(&in_path(&["Science", "Chemistry"])), "nobody reads the second level");
 }
 
 #[test]
