@@ -89,7 +89,7 @@ function make_profile_fields(): void {
         'menu' => ['menu', ''], 'textarea' => ['textarea', '<p>None yet</p>'], 'social' => ['social', ''], 'secret' => ['text', 'NEVER-SENT']];
     foreach ($types as $name => [$datatype, $default]) {
         if (!$DB->record_exists('user_info_field', ['shortname' => "int_$name"])) {
-            $DB->insert_record('user_info_field', (object) ['shortname' => "int_$name", 'name' => "Integration: $name",
+            $DB->insert_record('user_info_field', (object) ['shortname' => "int_$name", 'name' => $name === 'social' ? 'skype' : "Integration: $name",
                 'datatype' => $datatype, 'descriptionformat' => FORMAT_HTML, 'categoryid' => 1, 'sortorder' => 1, 'visible' => 2,
                 'defaultdata' => $default, 'param1' => ['menu' => "Small\nLarge & wide", 'datetime' => '1900'][$datatype] ?? '',
                 'param2' => $datatype === 'datetime' ? '2040' : '', 'param3' => $name === 'datetime' ? '1' : '']);
@@ -110,6 +110,23 @@ function save_profile(int $userid, array $values): void {
     }
     profile_save_data($user);
     \core\event\user_updated::create_from_userid($userid)->trigger();
+}
+
+/**
+ * Makes a custom field of courses of each type, unless they are there.
+ */
+function make_course_fields(): void {
+    global $DB, $generator;
+    $config = ['text' => ['defaultvalue' => 'Pearson'], 'checkbox' => ['checkbydefault' => 1], 'date' => ['includetime' => 0],
+        'select' => ['options' => "Entry\nHigher & more", 'defaultvalue' => 'Entry'], 'textarea' => ['defaultvalue' => '<p>Soon</p>']];
+    if (!$DB->record_exists('customfield_field', ['shortname' => 'int_text'])) {
+        $fields = $generator->get_plugin_generator('core_customfield');
+        $category = $fields->create_category();
+        foreach ($config as $type => $configdata) {
+            $fields->create_field(['categoryid' => $category->get('id'), 'type' => $type, 'shortname' => "int_$type",
+                'name' => "Integration: $type", 'configdata' => $configdata]);
+        }
+    }
 }
 
 /**
@@ -215,6 +232,18 @@ $course = step('created', fn() => create_course((object) [
 $other = step('created, another', fn() => create_course((object) [
     'fullname' => 'Mathematics', 'shortname' => unique('MAT'), 'category' => $category->id, 'format' => 'weeks', 'enablecompletion' => 1]));
 step('renamed and hidden', fn() => update_course((object) ['id' => $other->id, 'fullname' => 'Mathematics & logic', 'visible' => 0]));
+step('custom course fields', function () use ($course, $now) {
+    make_course_fields();
+    update_course((object) ['id' => $course->id, 'customfield_int_text' => 'City & Guilds', 'customfield_int_checkbox' => 0,
+        'customfield_int_date' => make_timestamp(2027, 1, 31), 'customfield_int_select' => 2,
+        'customfield_int_textarea_editor' => ['text' => '<p>Now &amp; then</p>', 'format' => FORMAT_HTML]]);
+    update_course((object) ['id' => $course->id, 'customfield_int_text' => '']);
+});
+step('category below another one', function () use ($category) {
+    $above = core_course_category::create(['name' => unique('Faculty')]);
+    core_course_category::get($category->id)->change_parent($above->id);
+});
+$category = core_course_category::get($category->id);
 step('category renamed', fn() => $category->update(['name' => unique('Sciences 🔬')]));
 step('created and rolled back', fn() => rolled_back(fn() => create_course((object) [
     'fullname' => 'NEVER-SENT', 'shortname' => unique('NEVER-SENT'), 'category' => $category->id])));

@@ -87,6 +87,47 @@ function moodle_users(): array {
 }
 
 /**
+ * The categories from the top to this one.
+ *
+ * @param int $id
+ * @return array[]
+ */
+function moodle_categories(int $id): array {
+    return array_map(fn($id) => ['id' => (int) $id, 'name' => core_course_category::get($id, MUST_EXIST, true)->name],
+        array_merge(core_course_category::get($id, MUST_EXIST, true)->get_parents(), [$id]));
+}
+
+/**
+ * A course's custom fields that are chosen, as Moodle's own classes have them.
+ *
+ * @param int $id
+ * @return array|null texts by short name
+ */
+function moodle_course_fields(int $id): ?array {
+    $chosen = array_filter(explode(',', (string) get_config('local_backend_sync', 'custom_course')));
+    $fields = [];
+    foreach (\core_course\customfield\course_handler::create()->get_instance_data($id, true) as $data) {
+        $field = $data->get_field();
+        $value = (string) $data->get_value();
+        switch ($field->get('type')) {
+            case 'checkbox':
+                $value = $value ? '1' : '0';
+                break;
+            case 'date':
+                $value = $value ? date('Y-m-d', (int) $value) : '';
+                break;
+            case 'select':
+                $value = $value ? explode("\n", $field->get_configdata_property('options'))[$value - 1] : '';
+        }
+        if (in_array($field->get('shortname'), $chosen, true) && $value !== '') {
+            $fields[$field->get('shortname')] = $value;
+        }
+    }
+    ksort($fields);
+    return $chosen ? $fields : null;
+}
+
+/**
  * All courses except the front page.
  *
  * @return array of fields by id
@@ -98,7 +139,8 @@ function moodle_courses(): array {
     foreach ($DB->get_records_sql($sql, [SITEID]) as $row) {
         $courses[$row->id] = ['courseid' => integer($row->id), 'categoryid' => integer($row->category)] +
             fields($row, 'startdate enddate timecreated timemodified', 'fullname shortname idnumber categoryname format') +
-            ['visible' => (bool) $row->visible];
+            ['visible' => (bool) $row->visible, 'categories' => moodle_categories($row->category),
+             'customfields' => moodle_course_fields($row->id)];
     }
     return $courses;
 }

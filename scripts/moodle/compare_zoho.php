@@ -47,6 +47,19 @@ function custom(array $profile): array {
 }
 
 /**
+ * The same of a course, by scripts/moodle/mapping-course.toml.
+ *
+ * @param array $course from the API
+ * @return array
+ */
+function course_fields(array $course): array {
+    $value = fn($name) => $course['customfields']["int_$name"] ?? null;
+    return ['Int_Text' => text($value('text')), 'Int_Date' => $value('date'), 'Int_Select' => text($value('select')),
+        'Int_Path' => text(implode(' / ', array_map('trim', array_column($course['categories'] ?? [], 'name'))))]
+        + ($value('checkbox') === null ? [] : ['Int_Checkbox' => $value('checkbox') === '1']);
+}
+
+/**
  * The records of a module, by a key field.
  *
  * @param array $state
@@ -99,7 +112,7 @@ $expected = [
         'Email' => text($i['email']), 'Moodle_Username' => text($i['username']),
         'Moodle_Status' => $i['suspended'] ? 'Suspended' : 'Active', 'Moodle_Sync_Status' => 'Synced'] + custom($i['profile'] ?? []),
     'courses' => fn($i) => ['Product_Name' => text($i['fullname']), 'Product_Code' => text($i['shortname']),
-        'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'],
+        'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'] + course_fields($i),
     'enrolments' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['courseid']),
         'Status' => $status($i), 'Moodle_Sync_Status' => 'Synced'],
     'grades' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['item']['courseid'] ?? $i['courseid']),

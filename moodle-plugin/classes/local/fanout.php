@@ -54,6 +54,12 @@ class fanout {
 
     /** @var string what custom profile fields there are, or which of them are sent, has changed */
     const PROFILE = 'profile';
+    /** @var string the same of the custom fields of courses */
+    const COURSE_FIELDS = 'customfields';
+
+    /** @var string a condition for records of the kind that follows which the backend holds */
+    const HELD_OF = "EXISTS (SELECT 1 FROM {" . ledger::SENT . "} s
+         WHERE s.objectid = t.id AND (s.hash IS NULL OR s.hash <> 'deleted') AND s.kind = ";
 
     /** @var string[][] by cause, the existing records that it affects: join of records::TABLES with the outbox row o, by kind */
     const EXISTING = [
@@ -96,11 +102,8 @@ class fanout {
             change::COMPLETION => 't.course = o.courseid AND t.userid = o.userid',
         ],
         // What has never been sent is what the full synchronisation is for.
-        self::PROFILE => [
-            change::USER => "EXISTS (
-                SELECT 1 FROM {" . ledger::SENT . "} s
-                 WHERE s.kind = 'user' AND s.objectid = t.id AND (s.hash IS NULL OR s.hash <> 'deleted'))",
-        ],
+        self::PROFILE => [change::USER => self::HELD_OF . "'user')"],
+        self::COURSE_FIELDS => [change::COURSE => self::HELD_OF . "'course')"],
     ];
 
     /** @var string[] by cause, the records that the backend may hold although they are gone: join of the ledger s with o */

@@ -13,6 +13,7 @@
 //
 // You should have received a copy of the GNU General Public License
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
 namespace local_backend_sync\local;
 
 /**
@@ -30,8 +31,8 @@ class profile_fields extends custom_fields {
      */
     public static function all(): array {
         global $DB;
-        $fields = $DB->get_records('user_info_field', null, 'categoryid, sortorder, id',
-            'id, shortname, name, datatype, defaultdata, param3 AS hastime');
+        $columns = 'id, shortname, name, datatype, defaultdata, param3 AS hastime';
+        $fields = $DB->get_records('user_info_field', null, 'categoryid, sortorder, id', $columns);
         foreach ($fields as $field) {
             // Of other types, it has another meaning.
             $field->hastime = $field->datatype === 'datetime' && $field->hastime;

@@ -39,7 +39,7 @@ class records implements source {
     ];
 
     /** @var string[] class of a kind's custom fields */
-    const CUSTOM = [change::USER => profile_fields::class];
+    const CUSTOM = [change::USER => profile_fields::class, change::COURSE => course_fields::class];
 
     /** @var string reason to withhold: the guest account */
     const GUEST = 'user';
@@ -181,19 +181,47 @@ class records implements source {
     private function course(array $ids): array {
         $states = $this->read("
             SELECT c.id AS recordid, c.id AS courseid, c.fullname, c.shortname, c.idnumber, c.category AS categoryid,
-                   cc.name AS categoryname, c.format, c.visible, c.startdate, c.enddate, c.timecreated, c.timemodified
+                   cc.name AS categoryname, cc.path AS categorypath, c.format, c.visible, c.startdate, c.enddate, c.timecreated,
+                   c.timemodified
               FROM {course} c
          LEFT JOIN {course_categories} cc ON cc.id = c.category
              WHERE c.id", $ids);
         $unfinished = $this->courses_in_progress(array_keys($states));
+        $categories = $this->categories(array_column($states, 'categorypath'));
         foreach ($states as $id => $state) {
             foreach (['fullname', 'shortname', 'categoryname'] as $name) {
                 $states[$id][$name] = $this->names->resolve($state[$name]);
             }
+            $states[$id]['categories'] = array_values(array_intersect_key(
+                $categories,
+                array_flip(explode('/', trim((string)$state['categorypath'], '/')))
+            ));
             $states[$id]['withheld'] = $id == SITEID;
             $states[$id]['unfinished'] = isset($unfinished[$id]);
         }
-        return $states;
+        return $this->with_custom(change::COURSE, $states);
+    }
+
+    /**
+     * The categories in some paths.
+     *
+     * @param array $paths as in /1/5/7; null for none
+     * @return array[] id and name by id, those above others first
+     */
+    private function categories(array $paths): array {
+        global $DB;
+        $ids = array_unique(array_filter(explode('/', implode('/', $paths))));
+        $categories = [];
+        foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+            [$in, $params] = $DB->get_in_or_equal($chunk);
+            $categories += $DB->get_records_select('course_categories', "id $in", $params, '', 'id, name, depth');
+        }
+        uasort($categories, function ($left, $right) {
+            return $left->depth <=> $right->depth;
+        });
+        return array_map(function ($category) {
+            return ['id' => (int)$category->id, 'name' => $this->names->resolve($category->name)];
+        }, $categories);
     }
 
     /**

@@ -195,8 +195,10 @@ class preview_page implements \renderable, \templatable {
             $label = format_string($names[$name] ?? $name, true, ['context' => \context_system::instance(), 'escape' => false]);
             $fields[] = ['name' => "$object.$name", 'label' => $label, 'value' => $value];
         }
-        $empty = ['name' => $object, 'label' => get_string('custom_' . $kind, 'local_backend_sync'), 'value' => '', 'isempty' => true];
-        return $fields ?: [$empty];
+        if (!$fields) {
+            $fields[] = ['name' => $object, 'label' => get_string('custom_' . $kind, 'local_backend_sync'), 'isempty' => true];
+        }
+        return $fields;
     }
 
     /**

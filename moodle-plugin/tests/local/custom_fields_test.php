@@ -13,6 +13,7 @@
 //
 // You should have received a copy of the GNU General Public License
 // along with Moodle.  If not, see <http://www.gnu.org/licenses/>.
+
 namespace local_backend_sync\local;
 
 use local_backend_sync\admin\setting_custom;
@@ -27,17 +28,20 @@ defined('MOODLE_INTERNAL') || die();
 
 global $CFG;
 require_once(__DIR__ . '/../fixtures/load.php');
+require_once($CFG->libdir . '/adminlib.php');
+require_once($CFG->dirroot . '/course/lib.php');
 require_once($CFG->dirroot . '/user/profile/lib.php');
 require_once($CFG->dirroot . '/user/profile/definelib.php');
 
 /**
- * Tests of custom profile fields.
+ * Tests of custom fields of users and courses.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
  * @license    http://www.gnu.org/copyleft/gpl.html GNU GPL v3 or later
  * @covers     \local_backend_sync\local\custom_fields
  * @covers     \local_backend_sync\local\profile_fields
+ * @covers     \local_backend_sync\local\course_fields
  * @covers     \local_backend_sync\local\unreported
  * @covers     \local_backend_sync\admin\setting_custom
  */
@@ -111,7 +115,7 @@ final class custom_fields_test extends \advanced_testcase {
         $this->field('interview', 'datetime', ['param1' => '2000', 'param2' => '2030', 'param3' => '1']);
         $this->field('size', 'menu', ['param1' => "Small\nLarge & wide"]);
         $this->field('bio', 'textarea');
-        $this->field('skype', 'social', ['param1' => 'skype']);
+        $this->field('skype', 'social', ['name' => 'skype', 'param1' => 'skype']);
         $this->choose('text,vegan,birthday,interview,size,bio,skype,nonsense');
         $user = $this->getDataGenerator()->create_user();
         $this->assertSame(['vegan' => '0'], $this->profile($user->id));
@@ -154,7 +158,8 @@ final class custom_fields_test extends \advanced_testcase {
     }
 
     /**
-     * A field that is chosen, renamed or deleted changes everybody whom the backend holds; a look that finds nothing changes nobody.
+     * A field that is chosen, renamed or deleted changes everybody whom the backend holds; a look that finds nothing changes
+     * nobody.
      */
     public function test_changed_fields(): void {
         global $DB;
@@ -167,7 +172,8 @@ final class custom_fields_test extends \advanced_testcase {
         site::send($this->backend);
         $this->look();
         $this->assertNull($held());
-        $unsent = $DB->insert_record('user', ['username' => 'unsent', 'email' => 'u@example.com', 'confirmed' => 1, 'mnethostid' => 1]);
+        $row = ['username' => 'unsent', 'email' => 'u@example.com', 'confirmed' => 1, 'mnethostid' => 1];
+        $unsent = $DB->insert_record('user', $row);
 
         $this->choose('level');
         $this->look();
@@ -215,6 +221,111 @@ final class custom_fields_test extends \advanced_testcase {
     }
 
     /**
+     * Makes a custom field of courses.
+     *
+     * @param string $shortname
+     * @param string $type
+     * @param array $config
+     * @return int id
+     */
+    private function course_field(string $shortname, string $type, array $config = []): int {
+        $generator = $this->getDataGenerator()->get_plugin_generator('core_customfield');
+        $category = $generator->create_category();
+        return $generator->create_field(['categoryid' => $category->get('id'), 'type' => $type, 'shortname' => $shortname,
+            'name' => strtoupper($shortname), 'configdata' => $config])->get('id');
+    }
+
+    /**
+     * A course's custom fields, as they would be sent.
+     *
+     * @param int $id
+     * @return array|null null if there are none
+     */
+    private function course(int $id): ?array {
+        $state = (new records(false))->states(change::COURSE, [$id])[$id];
+        $data = payload::state(new change(change::COURSE, $id), $state, []);
+        return isset($data['customfields']) ? (array)$data['customfields'] : null;
+    }
+
+    /**
+     * Custom fields of courses: a value of each type, from Moodle's form, and defaults.
+     */
+    public function test_courses(): void {
+        global $DB;
+        $this->course_field('body', 'text', ['defaultvalue' => 'Pearson']);
+        $this->course_field('funded', 'checkbox', ['checkbydefault' => 1]);
+        $this->course_field('closes', 'date', ['includetime' => 0]);
+        $this->course_field('opens', 'date', ['includetime' => 1]);
+        $level = $this->course_field('level', 'select', ['options' => "Entry\nHigher & more", 'defaultvalue' => 'Entry']);
+        $this->course_field('about', 'textarea', ['defaultvalue' => '<p>Soon</p>']);
+        $this->course_field('secret', 'text', ['defaultvalue' => 'private']);
+        // Added in the database: the generator would save the defaults.
+        $category = $this->getDataGenerator()->create_category();
+        $bare = $DB->insert_record('course', ['shortname' => 'bare', 'fullname' => 'Bare', 'category' => $category->id]);
+        $this->assertNull($this->course($bare));
+        set_config('custom_course', 'about,body,closes,funded,level,opens', 'local_backend_sync');
+        $defaults = ['about' => '<p>Soon</p>', 'body' => 'Pearson', 'funded' => '1', 'level' => 'Entry'];
+        $this->assertSame($defaults, $this->course($bare));
+        $course = $this->getDataGenerator()->create_course(['customfield_body' => 'City & Guilds', 'customfield_funded' => 0,
+            'customfield_closes' => make_timestamp(2027, 1, 31), 'customfield_opens' => 1795333607, 'customfield_level' => 2,
+            'customfield_about_editor' => ['text' => '<p>Now</p>', 'format' => FORMAT_HTML]]);
+        $full = ['about' => '<p>Now</p>', 'body' => 'City & Guilds', 'closes' => '2027-01-31', 'funded' => '0',
+            'level' => 'Higher & more', 'opens' => '2026-11-22T07:46:47Z'];
+        $this->assertSame($full, $this->course($course->id));
+
+        site::send($this->backend);
+        $this->look();
+        $held = function () use ($course) {
+            return $this->backend->held("course:$course->id")['customfields'];
+        };
+        $this->assertSame($full, $held());
+        update_course((object)['id' => $course->id, 'customfield_body' => '']);
+        site::send($this->backend);
+        unset($full['body']);
+        $this->assertSame($full, $held());
+        // An entry that is renamed, of which Moodle reports nothing about the courses.
+        $DB->set_field('customfield_field', 'configdata', json_encode(['options' => "Entry\nTop"]), ['id' => $level]);
+        $this->look();
+        $this->assertSame('Top', $held()['level']);
+        \core_customfield\field_controller::create($level)->get_handler()->delete_field_configuration(
+            \core_customfield\field_controller::create($level)
+        );
+        $this->look();
+        $this->assertArrayNotHasKey('level', $held());
+    }
+
+    /**
+     * All courses below a category that is moved have another path, whatever their number.
+     */
+    public function test_moved_category(): void {
+        $generator = $this->getDataGenerator();
+        $top = $generator->create_category(['name' => 'Arts']);
+        $other = $generator->create_category(['name' => 'Science']);
+        $moved = $generator->create_category(['name' => 'Physics', 'parent' => $top->id]);
+        $below = $generator->create_category(['name' => 'Optics', 'parent' => $moved->id]);
+        $courses = [$generator->create_course(['category' => $moved->id]), $generator->create_course(['category' => $below->id])];
+        $stays = $generator->create_course(['category' => $top->id]);
+        $path = function ($course) {
+            return implode(' / ', array_column($this->backend->held("course:$course->id")['categories'], 'name'));
+        };
+        site::send($this->backend);
+        $this->assertSame(['Arts / Physics', 'Arts / Physics / Optics'], array_map($path, $courses));
+        $this->assertSame('Arts', $path($stays));
+        \core_course_category::get($moved->id)->change_parent($other->id);
+        $requests = count($this->backend->batches());
+        site::send($this->backend);
+        $this->assertSame(['Science / Physics', 'Science / Physics / Optics'], array_map($path, $courses));
+        $this->assertCount($requests + 1, $this->backend->batches());
+        \core_course_category::get($other->id)->update(['name' => 'Sciences']);
+        site::send($this->backend);
+        $this->assertSame(['Sciences / Physics', 'Sciences / Physics / Optics'], array_map($path, $courses));
+        // The category goes, what is in it moves up.
+        \core_course_category::get($moved->id)->delete_move($top->id);
+        site::send($this->backend);
+        $this->assertSame(['Arts', 'Arts / Optics'], array_map($path, $courses));
+    }
+
+    /**
      * Thirty fields of many people take as many statements as those of a few, and long ones are read in portions.
      */
     public function test_cost(): void {
@@ -233,6 +344,7 @@ final class custom_fields_test extends \advanced_testcase {
             return "f$i";
         }, range(0, 29))));
         $transaction = $DB->start_delegated_transaction();
+        $this->profile($ids[0]); // Moodle looks at the tables' columns once.
         $counts = [];
         foreach ([2, 60] as $count) {
             $reads = $DB->perf_get_reads();

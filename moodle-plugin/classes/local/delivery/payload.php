@@ -46,7 +46,7 @@ class payload {
         change::COURSE => [
             'fullname' => 'text', 'shortname' => 'text', 'idnumber' => 'text', 'categoryid' => 'int', 'categoryname' => 'text',
             'format' => 'text', 'visible' => 'bool', 'startdate' => 'time', 'enddate' => 'time', 'timecreated' => 'time',
-            'timemodified' => 'time',
+            'timemodified' => 'time', 'categories' => 'categories',
         ],
         change::ENROLMENT => [
             'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'time',
@@ -62,7 +62,7 @@ class payload {
     ];
 
     /** @var string[] name of the object that holds a record's custom fields, by kind. It is only sent if any are chosen. */
-    const CUSTOM = [change::USER => 'profile'];
+    const CUSTOM = [change::USER => 'profile', change::COURSE => 'customfields'];
 
     /** @var int custom fields of one record; the backend accepts no more */
     const CUSTOM_FIELDS = 250;

@@ -53,7 +53,8 @@ final class payload_test extends \basic_testcase {
      */
     private function row(string $kind): array {
         $values = ['text' => 'text', 'int' => '7', 'time' => '7', 'bool' => '1', 'decimal' => '82.50000',
-            'roles' => [['shortname' => 'student', 'archetype' => 'student']]];
+            'roles' => [['shortname' => 'student', 'archetype' => 'student']],
+            'categories' => [['id' => 3, 'name' => 'Science']]];
         $row = array_map(function ($type) use ($values) {
             return $values[$type];
         }, payload::FIELDS[$kind]);
