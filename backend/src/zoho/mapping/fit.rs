@@ -55,6 +55,11 @@ pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<
     Ok(value.into())
 }
 
+/// Whether the field takes this text, perhaps cut.
+pub(crate) fn takes(field: &ModuleField, text: &str) -> bool {
+    fit(&Datum::Text(text.into()), Form::default(), field).is_ok()
+}
+
 /// The value as text, in the mapping's form.
 fn written(datum: &Datum<'_>, form: Form) -> String {
     match (datum, form.decimals) {

@@ -36,6 +36,7 @@ pub(crate) use erase::is_erased;
 pub use error::RenderError;
 pub(crate) use expected::{ExpectedField, KEY_CHARACTERS};
 pub use filter::{DeliveryFilter, Exclusion};
+pub(crate) use fit::takes;
 pub use problem::{MappingError, Problem};
 pub use render::Rendered;
 pub(crate) use render::{FieldOutcome, KeptBecause};

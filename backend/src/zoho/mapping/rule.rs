@@ -207,6 +207,11 @@ impl Rule {
         }
     }
 
+    /// The names of what it reads, in the mapping of `kind`.
+    pub(crate) fn sources(&self, kind: Kind) -> Vec<String> {
+        self.paths().iter().map(|path| path.name(kind)).collect()
+    }
+
     /// The target, if it is a lookup.
     pub(crate) fn lookup(&self) -> Option<Related> {
         if let ValueSource::Lookup(related) = self.source { Some(related) } else { None }

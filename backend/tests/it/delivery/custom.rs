@@ -1,5 +1,7 @@
 //! Custom fields, from the event to Zoho and out of the API.
 
+use std::process::Output;
+
 use backend_sync::zoho::mapping::Mapping;
 use serde_json::{Value, json};
 
@@ -8,9 +10,14 @@ use crate::support::{
     Database, Server, ZohoSimulator,
     browser::Browser,
     events::{at, course, enrolment, user},
+    server::run_with,
 };
 
-on_both_databases!(custom_profile_fields_arrive_and_follow_their_changes);
+on_both_databases!(
+    custom_profile_fields_arrive_and_follow_their_changes,
+    course_fields_arrive_and_a_course_is_chosen_by_any_category_above,
+    lines_are_suggested_that_can_be_delivered_by,
+);
 
 /// The default mapping with custom fields in it.
 fn mapping() -> String {
@@ -45,13 +52,18 @@ async fn contact(zoho: &ZohoSimulator) -> Value {
 }
 
 async fn level(zoho: &ZohoSimulator) -> Value {
-    zoho.records("Moodle_Enrolments").await.pop().and_then(|mut found| found.remove("Student_Level")).unwrap_or_default()
+    zoho.records("Moodle_Enrolments")
+        .await
+        .pop()
+        .and_then(|mut found| found.remove("Student_Level"))
+        .unwrap_or_default()
 }
 
 async fn custom_profile_fields_arrive_and_follow_their_changes(database: Database) {
     let (zoho, server) = begin(&database).await;
     let (site, reader) = (server.site(), server.reader());
-    let full = json!({"studentno": "0042", "birthday": "2008-05-23", "vegan": "1", "level": "3", "bio": "<p>\"Hi\" ü</p>"});
+    let full =
+        json!({"studentno": "0042", "birthday": "2008-05-23", "vegan": "1", "level": "3", "bio": "<p>\"Hi\" ü</p>"});
     site.apply(&[
         at(1, "user_created", ann(Some(full.clone()))),
         at(2, "course_created", course(5, "biology")),
@@ -86,5 +98,88 @@ async fn custom_profile_fields_arrive_and_follow_their_changes(database: Databas
     assert_eq!(reader.read("/api/v1/users/moodle:3").await["profile"], Value::Null);
     // Zoho has no empty checkbox: without a value it stays.
     assert_eq!(contact(&zoho).await, json!([null, null, false]));
+    server.stop().await;
+}
+
+fn physics(path: &[(i64, &str)]) -> Value {
+    let mut course = course(5, "physics");
+    course["categories"] = path.iter().map(|(id, name)| json!({"id": id, "name": name})).collect();
+    course["customfields"] = json!({"credits": "120"});
+    course
+}
+
+async fn course_fields_arrive_and_a_course_is_chosen_by_any_category_above(database: Database) {
+    let mapping = Mapping::DEFAULT.replace("categories = []", "categories = [\"Science\"]").replace(
+        "Product_Code = { from = \"shortname\" }",
+        "Product_Code = { from = \"shortname\" }\nMoodle_Path = { from = \"categorypath\" }\n\
+         Moodle_Credits = { from = \"customfields.credits\", type = \"integer\" }",
+    );
+    let zoho = ZohoSimulator::start();
+    zoho.set_up(&Mapping::parse(&mapping).unwrap()).await;
+    let server = start_by(&database, &zoho, &mapping).await;
+    let (site, reader) = (server.site(), server.reader());
+    site.apply(&[
+        at(1, "course_created", physics(&[(1, "Arts"), (7, "Physics")])),
+        at(2, "user_created", user(3, "ann")),
+        at(3, "user_enrolled", enrolment(9, 3, 5)),
+    ])
+    .await;
+    rest(&database).await;
+    assert_eq!((zoho.records("Products").await.len(), zoho.records("Moodle_Enrolments").await.len()), (0, 0));
+
+    // The category is moved below another one, which is chosen: the course comes, and what is in it.
+    let moved = physics(&[(1, "College"), (2, "Science"), (7, "Physics")]);
+    site.apply(&[at(4, "course_updated", moved.clone())]).await;
+    until("the enrolment follows", async || (zoho.records("Moodle_Enrolments").await.len() == 1).then_some(())).await;
+    let product = zoho.records("Products").await.remove(0);
+    assert_eq!(product["Moodle_Path"], json!("College / Science / Physics"));
+    assert_eq!(product["Moodle_Credits"], json!(120));
+    let stored = reader.read("/api/v1/courses/moodle:5").await;
+    assert_eq!((&stored["categories"], &stored["customfields"]), (&moved["categories"], &moved["customfields"]));
+    assert_eq!(stored["extra"], Value::Null);
+    server.stop().await;
+}
+
+/// What `zoho mapping --suggest` prints.
+fn suggested(database: &Database, zoho: &ZohoSimulator) -> String {
+    let Output { status, stdout, stderr } = run_with(database, &zoho.settings(), &["zoho", "mapping", "--suggest"]);
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).unwrap()
+}
+
+async fn lines_are_suggested_that_can_be_delivered_by(database: Database) {
+    let zoho = ZohoSimulator::start_set_up().await;
+    let server = super::start(&database, &zoho).await;
+    server.site().apply(&[at(1, "user_created", ann(None))]).await;
+    assert!(suggested(&database, &zoho).contains("no custom fields have arrived"));
+    server
+        .site()
+        .apply(&[
+            at(2, "user_updated", ann(Some(json!({"dob": "2008-05-23", "vegan": "1", "intake": "Autumn"})))),
+            at(3, "course_created", physics(&[])),
+        ])
+        .await;
+    rest(&database).await;
+    server.stop().await;
+    let lines = suggested(&database, &zoho);
+    assert_eq!(
+        lines.lines().collect::<Vec<_>>(),
+        [
+            "[user.fields]",
+            "Date_of_Birth = { from = \"profile.dob\" }  # \"Date of Birth\" is there, of type date",
+            "Intake = { from = \"profile.intake\" }  # zoho setup creates it",
+            "Vegan = { from = \"profile.vegan\", type = \"boolean\" }  # zoho setup creates it",
+            "[course.fields]",
+            "Credits = { from = \"customfields.credits\", type = \"bigint\" }  # zoho setup creates it",
+        ]
+    );
+    let of_users = lines.split("[course.fields]").next().unwrap();
+    let mapping = Mapping::DEFAULT.replacen("\n[user.fields]\n", &format!("\n{of_users}"), 1);
+    zoho.set_up(&Mapping::parse(&mapping).unwrap()).await;
+    let server = start_by(&database, &zoho, &mapping).await;
+    server.site().apply(&[at(4, "user_updated", ann(Some(json!({"dob": "2008-05-24", "vegan": "0"}))))]).await;
+    rest(&database).await;
+    let contact = with(&zoho.records("Contacts").await, "Email", "ann@example.com").clone();
+    assert_eq!((&contact["Date_of_Birth"], &contact["Vegan"]), (&json!("2008-05-24"), &json!(false)));
     server.stop().await;
 }
