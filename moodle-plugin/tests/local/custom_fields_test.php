@@ -184,6 +184,9 @@ final class custom_fields_test extends \advanced_testcase {
         $this->look();
         $DB->set_field('user_info_field', 'name', 'Another label', ['id' => $id]);
         $DB->set_field('user_info_field', 'sortorder', 7, ['id' => $id]);
+        $memory = new database_memory();
+        unreported::enqueue_changes($memory, new differences($memory, new records(false), new options()), change::KINDS);
+        $this->assertSame([], site::rows());
         $this->look();
         $this->assertCount($requests, $this->backend->batches());
 

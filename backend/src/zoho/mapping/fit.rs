@@ -5,9 +5,10 @@ use rust_decimal::Decimal as Number;
 use serde_json::{Value, json};
 
 use super::{
-    RenderError, country, email, phone,
+    RenderError, country,
+    datum::Datum,
+    email, phone,
     rule::Form,
-    source::Datum,
     text::{date, date_time, round, text},
 };
 use crate::zoho::metadata::ModuleField;

@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 
 use super::{
     Constant, ModuleMapping, OnDelete, Owner, Related, RenderError, Rule, StateRef, Subject, Write,
+    datum::{Datum, Shape},
     fit::{Fitted, fit},
     key_value,
     rule::Form,
-    source::{Datum, Path, Shape},
+    source::Path,
     text::text,
 };
 use crate::{

@@ -6,8 +6,10 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal as Number;
 
 use super::{
-    Subject, html,
-    source::{Datum, Path, Shape},
+    Subject,
+    datum::{Datum, Shape},
+    html,
+    source::Path,
     text::text,
 };
 use crate::model::Kind;

@@ -8,10 +8,11 @@ use toml::de::DeValue;
 use super::{
     super::{
         Constant, FieldType, Owner, Related, Rule,
+        datum::Shape,
         problem::Report,
         reader::{MappingTable, article, constant, number},
         rule::{Form, Hint, Null, Transform, ValueSource},
-        source::{Path, Shape},
+        source::Path,
     },
     KindContext, owned,
 };
