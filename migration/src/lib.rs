@@ -33,7 +33,7 @@ mod m20261128_000021_parity;
 mod m20261128_000022_incarnation;
 mod m20261128_000026_news;
 mod m20261128_000029_profile;
-mod m20261128_000030_course_fields;
+mod m20261128_000030_lists;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000022_incarnation::Migration),
             Box::new(m20261128_000026_news::Migration),
             Box::new(m20261128_000029_profile::Migration),
-            Box::new(m20261128_000030_course_fields::Migration),
+            Box::new(m20261128_000030_lists::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@
 
 use poem_openapi::Object;
 
-use super::{Categories, CustomFields, Decimal, Fields, Id, Roles, Time};
+use super::{Categories, CustomFields, Decimal, Fields, Id, Names, Roles, Time};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -211,6 +211,8 @@ state! {
         /// checkbox is `1` or `0`, a date `2026-11-28` or `2026-11-28T09:00:00Z`; a text area is unsanitised HTML:
         /// escape it before showing it. Null when the site sends none.
         profile: CustomFields,
+        /// The names of the cohorts that the person is in; null when the site sends none.
+        cohorts: Names,
     }
 }
 
@@ -282,6 +284,8 @@ state! {
         timecreated: Time,
         /// When the enrolment was last changed, in Unix seconds.
         timemodified: Time,
+        /// The names of the groups that the person is in, in this course; null when the site sends none.
+        groups: Names,
     }
 }
 

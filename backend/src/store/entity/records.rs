@@ -5,8 +5,8 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 use crate::{
     clock::Timestamp,
     model::{
-        Categories, Completion, Course, CustomFields, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User,
-        Version,
+        Categories, Completion, Course, CustomFields, Decimal, Enrolment, Grade, Id, Names, Record, Roles, State, Time,
+        User, Version,
     },
 };
 
@@ -150,6 +150,7 @@ record_table! {
         timecreated: Time,
         timemodified: Time,
         profile: CustomFields,
+        cohorts: Names,
     }
 }
 
@@ -186,6 +187,7 @@ record_table! {
         timeend: Time,
         timecreated: Time,
         timemodified: Time,
+        groups: Names,
     }
 }
 

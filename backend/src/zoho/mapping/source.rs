@@ -9,7 +9,7 @@ use super::{
     datum::{AsDatum, Datum, Shape},
     key_value,
 };
-use crate::model::{Completion, Course, CustomFields, Decimal, Enrolment, Grade, GradeItem, Kind, Time, User};
+use crate::model::{Completion, Course, CustomFields, Decimal, Enrolment, Grade, GradeItem, Kind, Names, Time, User};
 
 /// A named field of a `T`.
 pub(super) struct Accessor<T: 'static> {
@@ -38,7 +38,7 @@ macro_rules! accessors {
 accessors! { USER: User {
     userid username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth
     confirmed suspended timecreated timemodified
-} "name" = user_name; }
+} "name" = user_name; "cohorts" = cohorts; }
 
 accessors! { COURSE: Course {
     courseid fullname shortname idnumber categoryid categoryname format visible startdate enddate timecreated timemodified
@@ -46,7 +46,7 @@ accessors! { COURSE: Course {
 
 accessors! { ENROLMENT: Enrolment {
     enrollmentid userid courseid enrol enabled timestart timeend timecreated timemodified
-} "roles" = enrolment_roles; }
+} "roles" = enrolment_roles; "groups" = groups; }
 
 accessors! { GRADE: Grade {
     gradeid userid itemid finalgrade gradetext feedback grader hidden timecreated timemodified
@@ -74,6 +74,18 @@ fn user_name(user: &User) -> Option<Datum<'_>> {
         (Some(name), None) | (None, Some(name)) => Some(Datum::Text(Cow::Owned(name))),
         (None, None) => user.username.datum(),
     }
+}
+
+fn cohorts(user: &User) -> Option<Datum<'_>> {
+    listed(user.cohorts.as_ref())
+}
+
+fn groups(enrolment: &Enrolment) -> Option<Datum<'_>> {
+    listed(enrolment.groups.as_ref())
+}
+
+fn listed(names: Option<&Names>) -> Option<Datum<'_>> {
+    names.filter(|names| !names.0.is_empty()).map(|names| Datum::Text(Cow::Owned(names.0.join(", "))))
 }
 
 fn category_path(course: &Course) -> Option<Datum<'_>> {

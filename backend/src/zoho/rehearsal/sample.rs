@@ -4,8 +4,8 @@ use chrono_tz::Tz;
 
 use crate::{
     model::{
-        Categories, Category, Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Role, Roles, Time,
-        User,
+        Categories, Category, Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Names, Role, Roles,
+        Time, User,
     },
     zoho::mapping::{StateRef, Subject},
 };
@@ -68,6 +68,10 @@ fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+fn names(names: &[&str]) -> Option<Names> {
+    Some(Names(names.iter().map(|name| (*name).to_owned()).collect()))
+}
+
 fn decimal(digits: &str) -> Option<Decimal> {
     digits.parse().ok()
 }
@@ -93,6 +97,7 @@ fn user() -> User {
         suspended: Some(false),
         timecreated: Some(BEGIN),
         timemodified: Some(LESSON),
+        cohorts: names(&["Examples"]),
         ..User::unknown(ID)
     }
 }
@@ -126,6 +131,7 @@ fn enrolment() -> Enrolment {
         timeend: Some(END),
         timecreated: Some(BEGIN),
         timemodified: Some(LESSON),
+        groups: names(&["Examples"]),
         ..Enrolment::unknown(ID, ID, ID)
     }
 }

@@ -17,6 +17,7 @@ on_both_databases!(
     custom_profile_fields_arrive_and_follow_their_changes,
     course_fields_arrive_and_a_course_is_chosen_by_any_category_above,
     lines_are_suggested_that_can_be_delivered_by,
+    cohorts_and_groups_are_lists_of_names,
 );
 
 /// The default mapping with custom fields in it.
@@ -181,5 +182,44 @@ async fn lines_are_suggested_that_can_be_delivered_by(database: Database) {
     rest(&database).await;
     let contact = with(&zoho.records("Contacts").await, "Email", "ann@example.com").clone();
     assert_eq!((&contact["Date_of_Birth"], &contact["Vegan"]), (&json!("2008-05-24"), &json!(false)));
+    server.stop().await;
+}
+
+async fn cohorts_and_groups_are_lists_of_names(database: Database) {
+    let mapping = Mapping::DEFAULT
+        .replacen("\n[user.fields]\n", "\n[user.fields]\nMoodle_Cohorts = { from = \"cohorts\" }\n", 1)
+        .replacen("\n[enrolment.fields]\n", "\n[enrolment.fields]\nMoodle_Groups = { from = \"groups\" }\n", 1);
+    let zoho = ZohoSimulator::start();
+    zoho.set_up(&Mapping::parse(&mapping).unwrap()).await;
+    let server = start_by(&database, &zoho, &mapping).await;
+    let (site, reader) = (server.site(), server.reader());
+    let (mut person, mut member) = (ann(None), enrolment(9, 3, 5));
+    person["cohorts"] = json!(["Intake 2026", "Year 1"]);
+    member["groups"] = json!(["Group A"]);
+    site.apply(&[
+        at(1, "user_created", person.clone()),
+        at(2, "course_created", course(5, "biology")),
+        at(3, "user_enrolled", member.clone()),
+    ])
+    .await;
+    rest(&database).await;
+    let in_zoho = async || {
+        let of = |mut records: Vec<serde_json::Map<String, Value>>, field: &str| {
+            records.pop().and_then(|mut record| record.remove(field)).unwrap_or_default()
+        };
+        let enrolments = zoho.records("Moodle_Enrolments").await;
+        (of(zoho.records("Contacts").await, "Moodle_Cohorts"), of(enrolments, "Moodle_Groups"))
+    };
+    assert_eq!(in_zoho().await, (json!("Intake 2026, Year 1"), json!("Group A")));
+    let stored = (reader.read("/api/v1/users/moodle:3").await, reader.read("/api/v1/enrolments/moodle:9").await);
+    assert_eq!((&stored.0["cohorts"], &stored.1["groups"]), (&person["cohorts"], &member["groups"]));
+    // In none any more; and a plugin that sends none.
+    person["cohorts"] = json!([]);
+    member.as_object_mut().unwrap().remove("groups");
+    site.apply(&[at(4, "user_updated", person), at(5, "enrolment_updated", member)]).await;
+    rest(&database).await;
+    assert_eq!(in_zoho().await, (Value::Null, Value::Null));
+    let stored = (reader.read("/api/v1/users/moodle:3").await, reader.read("/api/v1/enrolments/moodle:9").await);
+    assert_eq!((&stored.0["cohorts"], &stored.1["groups"]), (&json!([]), &Value::Null));
     server.stop().await;
 }
