@@ -33,6 +33,7 @@ use local_backend_sync\admin\setting_url;
 use local_backend_sync\local\config;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\compression;
+use local_backend_sync\local\delivery\payload;
 use local_backend_sync\local\immediate;
 use local_backend_sync\local\records;
 
@@ -78,6 +79,9 @@ if ($hassiteconfig) {
             $page->add(new setting_fields($kind));
             if (isset(records::CUSTOM[$kind])) {
                 $page->add(new setting_custom($kind, records::CUSTOM[$kind]));
+            }
+            if (isset(payload::NAMES[$kind])) {
+                $page->add($checkbox('send_' . payload::NAMES[$kind], 0));
             }
             if ($kind === change::GRADE) {
                 $page->add($checkbox('sendhidden', 0));

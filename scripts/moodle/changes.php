@@ -22,6 +22,7 @@ require_once($CFG->dirroot . '/user/lib.php');
 require_once($CFG->dirroot . '/user/profile/lib.php');
 require_once($CFG->dirroot . '/course/lib.php');
 require_once($CFG->dirroot . '/cohort/lib.php');
+require_once($CFG->dirroot . '/group/lib.php');
 require_once($CFG->dirroot . '/enrol/cohort/locallib.php');
 require_once($CFG->dirroot . '/mod/assign/locallib.php');
 require_once($CFG->dirroot . '/backup/util/includes/backup_includes.php');
@@ -303,6 +304,19 @@ $cohort = step('cohort synchronised', function () use ($course, $role, $leo, $sh
     enrol_cohort_sync(new null_progress_trace(), $course->id);
     return $id;
 });
+
+step('groups', function () use ($course, $ada, $zoe) {
+    $groups = array_map(fn($name) => groups_create_group((object) ['courseid' => $course->id, 'name' => $name]), ['B', 'A', 'Gone', 'Ω']);
+    foreach ($groups as $group) {
+        groups_add_member($group, $ada);
+    }
+    groups_add_member($groups[1], $zoe);
+    groups_remove_member($groups[1], $zoe);
+    groups_update_group((object) ['id' => $groups[0], 'courseid' => $course->id, 'name' => 'Renamed']);
+    groups_delete_group($groups[2]);
+});
+step('a cohort renamed', fn() => cohort_update_cohort((object) ['id' => $cohort, 'name' => unique('Cohort "2"'),
+    'contextid' => context_system::instance()->id]));
 
 cli_writeln('Grades');
 $coursework = step('category of grades', function () use ($course) {

@@ -48,6 +48,17 @@ function fields(stdClass $row, string $integers, string $strings = ''): array {
 }
 
 /**
+ * Names in the order of their bytes.
+ *
+ * @param string[] $names
+ * @return string[]
+ */
+function sorted(array $names): array {
+    sort($names, SORT_STRING);
+    return $names;
+}
+
+/**
  * A person's custom profile fields that are chosen, as Moodle's own classes have them.
  *
  * @param int $userid
@@ -81,7 +92,9 @@ function moodle_users(): array {
     foreach ($DB->get_records_select('user', 'deleted = 0 AND confirmed = 1 AND id <> ?', [$CFG->siteguest]) as $row) {
         $users[$row->id] = ['userid' => integer($row->id)] + fields($row, 'timecreated timemodified',
             'username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth') +
-            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended, 'profile' => moodle_profile($row->id)];
+            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended, 'profile' => moodle_profile($row->id),
+             'cohorts' => sorted($DB->get_fieldset_sql('SELECT c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid
+                WHERE m.userid = ?', [$row->id]))];
     }
     return $users;
 }
@@ -165,7 +178,8 @@ function moodle_enrolments(): array {
         $enrolments[$row->id] = ['enrollmentid' => integer($row->id)] +
             fields($row, 'userid courseid status timestart timeend timecreated timemodified', 'enrol') +
             ['enabled' => (int) $row->instancestatus === ENROL_INSTANCE_ENABLED,
-             'roles' => role_set($roles[$row->courseid][$row->userid] ?? [])];
+             'roles' => role_set($roles[$row->courseid][$row->userid] ?? []),
+             'groups' => sorted(array_column(groups_get_all_groups($row->courseid, $row->userid), 'name'))];
     }
     return $enrolments;
 }

@@ -110,11 +110,12 @@ $status = fn($i) => $i['status'] !== 0 || !$i['enabled'] ? 'Suspended' : ($i['ti
 $expected = [
     'users' => fn($i) => ['Last_Name' => text($i['lastname']) ?? text($i['username']), 'First_Name' => text($i['firstname']),
         'Email' => text($i['email']), 'Moodle_Username' => text($i['username']),
-        'Moodle_Status' => $i['suspended'] ? 'Suspended' : 'Active', 'Moodle_Sync_Status' => 'Synced'] + custom($i['profile'] ?? []),
+        'Moodle_Status' => $i['suspended'] ? 'Suspended' : 'Active', 'Moodle_Sync_Status' => 'Synced'] + custom($i['profile'] ?? [])
+        + ['Int_Cohorts' => text(implode(', ', $i['cohorts'] ?? []))],
     'courses' => fn($i) => ['Product_Name' => text($i['fullname']), 'Product_Code' => text($i['shortname']),
         'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'] + course_fields($i),
     'enrolments' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['courseid']),
-        'Status' => $status($i), 'Moodle_Sync_Status' => 'Synced'],
+        'Status' => $status($i), 'Moodle_Sync_Status' => 'Synced', 'Int_Groups' => text(implode(', ', $i['groups'] ?? []))],
     'grades' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['item']['courseid'] ?? $i['courseid']),
         'Final_Grade' => number($i['finalgrade']), 'Grade_Max' => number($i['grademax']), 'Moodle_Sync_Status' => 'Synced'],
 ];

@@ -126,7 +126,8 @@ final class sender_test extends \basic_testcase {
         $state = array_map(function ($type) use ($values) {
             return $values[$type];
         }, payload::FIELDS[$kind]);
-        return $state + (isset(payload::CUSTOM[$kind]) ? [payload::CUSTOM[$kind] => ['level' => $values['text'], 'vegan' => '0']] : []);
+        $state += isset(payload::CUSTOM[$kind]) ? [payload::CUSTOM[$kind] => ['level' => $values['text'], 'vegan' => '0']] : [];
+        return $state + (isset(payload::NAMES[$kind]) ? [payload::NAMES[$kind] => ['Year 1', $values['text']]] : []);
     }
 
     /**

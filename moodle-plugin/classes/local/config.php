@@ -285,6 +285,16 @@ class config {
     }
 
     /**
+     * Whether the names of what people belong to are sent: cohorts of users, groups of enrolments.
+     *
+     * @param string $kind
+     * @return bool
+     */
+    public function sends_names(string $kind): bool {
+        return isset(payload::NAMES[$kind]) && !empty($this->settings->{'send_' . payload::NAMES[$kind]});
+    }
+
+    /**
      * The custom fields that leave the site.
      *
      * @param string $kind

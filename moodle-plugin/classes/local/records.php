@@ -56,6 +56,8 @@ class records implements source {
     private $names;
     /** @var custom_fields[] by kind */
     private $custom;
+    /** @var bool[] names of what people belong to are sent, by kind */
+    private $sendsnames = [];
     /** @var int time of the read, Unix seconds */
     private $now;
 
@@ -75,6 +77,9 @@ class records implements source {
         $this->names = $names ?? new names($config->language());
         foreach (self::CUSTOM as $kind => $class) {
             $this->custom[$kind] = new $class($config->custom_fields($kind), $this->names);
+        }
+        foreach (array_keys(payload::NAMES) as $kind) {
+            $this->sendsnames[$kind] = $config->sends_names($kind);
         }
         $this->now = time();
     }
@@ -152,20 +157,25 @@ class records implements source {
             $reason = $id == $CFG->siteguest ? self::GUEST : ($state['confirmed'] ? null : self::UNCONFIRMED);
             $states[$id] = ['userid' => $id, 'withheld' => $reason !== null, 'reason' => $reason] + $state;
         }
-        return $this->with_custom(change::USER, $states);
+        return $this->with_chosen(change::USER, $states);
     }
 
     /**
-     * Adds the custom fields, if any are chosen.
+     * Adds what is only sent if an administrator has chosen it.
      *
      * @param string $kind
      * @param array[] $states by id
      * @return array[]
      */
-    private function with_custom(string $kind, array $states): array {
-        if ($this->custom[$kind]->is_used()) {
+    private function with_chosen(string $kind, array $states): array {
+        if (isset($this->custom[$kind]) && $this->custom[$kind]->is_used()) {
             foreach ($this->custom[$kind]->values(array_keys($states)) as $id => $values) {
                 $states[$id][payload::CUSTOM[$kind]] = $values;
+            }
+        }
+        if (!empty($this->sendsnames[$kind])) {
+            foreach (memberships::of($kind, array_keys($states), $this->names) as $id => $names) {
+                $states[$id][payload::NAMES[$kind]] = $names;
             }
         }
         return $states;
@@ -199,7 +209,7 @@ class records implements source {
             $states[$id]['withheld'] = $id == SITEID;
             $states[$id]['unfinished'] = isset($unfinished[$id]);
         }
-        return $this->with_custom(change::COURSE, $states);
+        return $this->with_chosen(change::COURSE, $states);
     }
 
     /**
@@ -281,7 +291,7 @@ class records implements source {
             }
         }
         $roles->close();
-        return $states;
+        return $this->with_chosen(change::ENROLMENT, $states);
     }
 
     /**

@@ -189,7 +189,8 @@ class preview_page implements \renderable, \templatable {
      * @return array[]
      */
     private static function custom_fields(string $kind, string $object, array $values): array {
-        $names = array_column(records::CUSTOM[$kind]::all(), 'name', 'shortname');
+        $class = records::CUSTOM[$kind];
+        $names = array_column($class::all(), 'name', 'shortname');
         $fields = [];
         foreach ($values as $name => $value) {
             $label = format_string($names[$name] ?? $name, true, ['context' => \context_system::instance(), 'escape' => false]);

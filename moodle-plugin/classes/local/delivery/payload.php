@@ -64,6 +64,11 @@ class payload {
     /** @var string[] name of the object that holds a record's custom fields, by kind. It is only sent if any are chosen. */
     const CUSTOM = [change::USER => 'profile', change::COURSE => 'customfields'];
 
+    /** @var string[] name of the list of what a person belongs to, by kind. It is only sent if the settings say so. */
+    const NAMES = [change::USER => 'cohorts', change::ENROLMENT => 'groups'];
+    /** @var int names in one list; the backend accepts no more */
+    const MOST_NAMES = 500;
+
     /** @var int custom fields of one record; the backend accepts no more */
     const CUSTOM_FIELDS = 250;
     /** @var int longest value of a custom field, in bytes: as much as Zoho's longest text has characters */
@@ -120,6 +125,10 @@ class payload {
         $custom = self::CUSTOM[$change->kind] ?? null;
         if ($custom !== null && isset($row[$custom])) {
             $data[$custom] = self::custom($row[$custom]);
+        }
+        $names = self::NAMES[$change->kind] ?? null;
+        if ($names !== null && isset($row[$names])) {
+            $data[$names] = array_slice($row[$names], 0, self::MOST_NAMES);
         }
         return $data;
     }

@@ -58,7 +58,8 @@ final class payload_test extends \basic_testcase {
         $row = array_map(function ($type) use ($values) {
             return $values[$type];
         }, payload::FIELDS[$kind]);
-        return $row + (isset(payload::CUSTOM[$kind]) ? [payload::CUSTOM[$kind] => ['level' => '3']] : []);
+        $row += isset(payload::CUSTOM[$kind]) ? [payload::CUSTOM[$kind] => ['level' => '3']] : [];
+        return $row + (isset(payload::NAMES[$kind]) ? [payload::NAMES[$kind] => ['Year 1']] : []);
     }
 
     /**
@@ -150,7 +151,9 @@ final class payload_test extends \basic_testcase {
             $custom = payload::CUSTOM[$kind] ?? '';
             $data = payload::state($change, $example, []);
             $this->assertSame($fields[$custom] ?? null, isset($data[$custom]) ? (array)$data[$custom] : null);
-            unset($fields[$custom]);
+            $names = payload::NAMES[$kind] ?? '';
+            $this->assertSame($fields[$names] ?? null, $data[$names] ?? null);
+            unset($fields[$custom], $fields[$names]);
             $this->assertSame([], array_diff_key($fields, payload::FIELDS[$kind]), "fields of $type.json that are not sent");
             // Compared by meaning: the examples have numbers as strings, as Moodle's database does.
             foreach ($fields as $name => $value) {
@@ -200,7 +203,8 @@ final class payload_test extends \basic_testcase {
         $this->assertArrayNotHasKey('phone1', $data);
         $this->assertArrayNotHasKey('email', $data);
         $this->assertSame(1, $data['userid']);
-        $this->assertCount(count(payload::FIELDS[change::USER]) + 1 + 1 - 2, $data);
+        // With the id, custom fields and cohorts.
+        $this->assertCount(count(payload::FIELDS[change::USER]) + 3 - 2, $data);
     }
 
     /**
@@ -213,6 +217,9 @@ final class payload_test extends \basic_testcase {
         };
         $this->assertSame('{"timemodified":null}', $encoded([]));
         $this->assertSame('{"profile":{}}', $encoded(['profile' => []]));
+        $this->assertSame('{"cohorts":[]}', $encoded(['cohorts' => []]));
+        $many = $encoded(['cohorts' => array_fill(0, payload::MOST_NAMES + 1, 'a')]);
+        $this->assertCount(payload::MOST_NAMES, json_decode($many, true)['cohorts']);
         // PHP makes integers of such names.
         $this->assertSame('{"profile":{"0":"a","1":"b"}}', $encoded(['profile' => ['0' => 'a', '1' => 'b']]));
         $long = str_repeat('ü', payload::CUSTOM_BYTES);
