@@ -93,7 +93,7 @@ function make_profile_fields(): void {
             $DB->insert_record('user_info_field', (object) ['shortname' => "int_$name", 'name' => $name === 'social' ? 'skype' : "Integration: $name",
                 'datatype' => $datatype, 'descriptionformat' => FORMAT_HTML, 'categoryid' => 1, 'sortorder' => 1, 'visible' => 2,
                 'defaultdata' => $default, 'param1' => ['menu' => "Small\nLarge & wide", 'datetime' => '1900'][$datatype] ?? '',
-                'param2' => $datatype === 'datetime' ? '2040' : '', 'param3' => $name === 'datetime' ? '1' : '']);
+                'param2' => ['text' => '2048', 'datetime' => '2040'][$datatype] ?? '', 'param3' => $name === 'datetime' ? '1' : '']);
         }
     }
 }
