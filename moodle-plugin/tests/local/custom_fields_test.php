@@ -23,6 +23,7 @@ use local_backend_sync\fixtures\site;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\options;
 use local_backend_sync\local\delivery\payload;
+use local_backend_sync\output\preview_page;
 
 defined('MOODLE_INTERNAL') || die();
 
@@ -44,6 +45,7 @@ require_once($CFG->dirroot . '/user/profile/definelib.php');
  * @covers     \local_backend_sync\local\course_fields
  * @covers     \local_backend_sync\local\unreported
  * @covers     \local_backend_sync\admin\setting_custom
+ * @covers     \local_backend_sync\output\preview_page
  */
 final class custom_fields_test extends \advanced_testcase {
     /** @var fake_backend */
@@ -221,6 +223,28 @@ final class custom_fields_test extends \advanced_testcase {
         site::send($this->backend);
         $this->assertSame(['level' => 'Higher'], $this->backend->held("user:$user->id")['profile']);
         $this->assertSame([], $differences->among(change::USER, [$user->id]));
+    }
+
+    /**
+     * What is sent of a person shows each field with its name, and cohorts.
+     */
+    public function test_preview(): void {
+        global $PAGE;
+        $this->field('level', 'text', ['name' => 'Study level']);
+        $user = $this->getDataGenerator()->create_user();
+        profile_save_data((object)['id' => $user->id, 'profile_field_level' => 'Higher']);
+        $shown = function () use ($user, $PAGE) {
+            $data = (new preview_page('', [], $user->id))->export_for_template($PAGE->get_renderer('core'));
+            return array_column($data['kinds'][0]['records'][0]['fields'], null, 'name');
+        };
+        $this->assertArrayNotHasKey('profile.level', $shown());
+        $this->choose('level');
+        set_config('send_cohorts', 1, 'local_backend_sync');
+        $fields = $shown();
+        $this->assertSame(['Study level', 'Higher'], [$fields['profile.level']['label'], $fields['profile.level']['value']]);
+        $this->assertSame(['Cohorts', '[]'], [$fields['cohorts']['label'], $fields['cohorts']['value']]);
+        profile_save_data((object)['id' => $user->id, 'profile_field_level' => '']);
+        $this->assertTrue($shown()['profile']['isempty']);
     }
 
     /**
