@@ -24,6 +24,7 @@
 
 defined('MOODLE_INTERNAL') || die();
 
+use local_backend_sync\admin\setting_custom;
 use local_backend_sync\admin\setting_fields;
 use local_backend_sync\admin\setting_number;
 use local_backend_sync\admin\setting_state;
@@ -32,7 +33,9 @@ use local_backend_sync\admin\setting_url;
 use local_backend_sync\local\config;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\compression;
+use local_backend_sync\local\delivery\payload;
 use local_backend_sync\local\immediate;
+use local_backend_sync\local\records;
 
 // Users who may view the status but not configure the site do not see the category "Local plugins".
 $ADMIN->add($hassiteconfig ? 'localplugins' : 'modules', new admin_category(
@@ -74,6 +77,12 @@ if ($hassiteconfig) {
         foreach (change::KINDS as $kind) {
             $page->add($checkbox('send_' . $kind, 1));
             $page->add(new setting_fields($kind));
+            if (isset(records::CUSTOM[$kind])) {
+                $page->add(new setting_custom($kind, records::CUSTOM[$kind]));
+            }
+            if (isset(payload::NAMES[$kind])) {
+                $page->add($checkbox('send_' . payload::NAMES[$kind], 0));
+            }
             if ($kind === change::GRADE) {
                 $page->add($checkbox('sendhidden', 0));
             }

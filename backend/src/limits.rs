@@ -20,6 +20,15 @@ pub const TEXT_BYTES: usize = 1024 * 1024;
 /// Roles of one enrolment. A person has one or two in a course; a hundred is a mistake.
 pub const ROLES: usize = 100;
 
+/// Cohorts of one person, or groups in one course. The plugin sends no more.
+pub const NAMES: usize = 500;
+
+/// Levels of course categories. Moodle keeps the ids of a path in 255 characters.
+pub const CATEGORY_LEVELS: usize = 130;
+
+/// Custom fields of one record. A large site defines some 200; together their texts are no longer than one text field.
+pub const CUSTOM_FIELDS: usize = 250;
+
 /// The time a client may take to send its body, and the longest it may take altogether.
 pub const BODY_READ_TIME: Duration = Duration::from_secs(30);
 

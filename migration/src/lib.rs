@@ -33,6 +33,8 @@ mod m20261128_000021_parity;
 mod m20261128_000022_incarnation;
 mod m20261128_000026_news;
 mod m20261128_000027_findings;
+mod m20261128_000029_profile;
+mod m20261128_000030_lists;
 
 /// Applies the migrations in their order.
 #[derive(Debug)]
@@ -63,6 +65,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261128_000022_incarnation::Migration),
             Box::new(m20261128_000026_news::Migration),
             Box::new(m20261128_000027_findings::Migration),
+            Box::new(m20261128_000029_profile::Migration),
+            Box::new(m20261128_000030_lists::Migration),
         ]
     }
 }

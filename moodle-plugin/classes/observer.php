@@ -112,6 +112,46 @@ class observer {
     }
 
     /**
+     * Somebody came into a cohort or left it.
+     *
+     * @param base $event
+     */
+    public static function cohort_member(base $event): void {
+        $columns = ['objectid' => $event->relateduserid, 'userid' => $event->relateduserid, 'courseid' => 0, 'event' => 'updated'];
+        self::enqueue_names(change::USER, change::USER, $event, $columns);
+    }
+
+    /**
+     * A cohort was renamed or deleted. Of a deleted one, nobody knows any more who was in it.
+     *
+     * @param base $event
+     */
+    public static function cohort(base $event): void {
+        $isgone = $event->crud === 'd';
+        $columns = ['objectid' => $isgone ? 0 : $event->objectid, 'courseid' => 0, 'event' => 'updated'];
+        self::enqueue_names($isgone ? fanout::EVERY_USER : fanout::COHORT, change::USER, $event, $columns);
+    }
+
+    /**
+     * Somebody came into a group of a course or left it.
+     *
+     * @param base $event
+     */
+    public static function group_member(base $event): void {
+        $columns = ['objectid' => 0, 'userid' => $event->relateduserid, 'event' => 'updated'];
+        self::enqueue_names(fanout::ROLES, change::ENROLMENT, $event, $columns);
+    }
+
+    /**
+     * A group of a course was renamed or deleted, together with its members.
+     *
+     * @param base $event
+     */
+    public static function group(base $event): void {
+        self::enqueue_names(fanout::GROUPS, change::ENROLMENT, $event, ['objectid' => 0, 'event' => 'updated']);
+    }
+
+    /**
      * A role was renamed, or anything else about it changed.
      *
      * @param base $event
@@ -187,6 +227,20 @@ class observer {
     public static function reset(base $event): void {
         $columns = ['objectid' => $event->courseid, 'userid' => $event->relateduserid, 'event' => 'updated'];
         self::enqueue(fanout::RESET, change::COMPLETION, $event, $columns);
+    }
+
+    /**
+     * The same as enqueue() for what only matters if the names of cohorts or groups are sent.
+     *
+     * @param string $kind
+     * @param string $group
+     * @param base $event
+     * @param array $columns
+     */
+    private static function enqueue_names(string $kind, string $group, base $event, array $columns): void {
+        if ((new config())->sends_names($group)) {
+            self::enqueue($kind, $group, $event, $columns);
+        }
     }
 
     /**

@@ -302,7 +302,7 @@ final class observer_test extends \advanced_testcase {
     public function test_all_observers(): void {
         $observers = [];
         require(__DIR__ . '/../db/events.php');
-        $this->assertCount(32, $observers);
+        $this->assertCount(40, $observers);
         foreach ($observers as $observer) {
             // Other plugins may not be installed, and an old Moodle has no event when a course starts or ends.
             $isoptional = preg_match('/^.(tool|local)_|course_(started|ended)$/', $observer['eventname']);

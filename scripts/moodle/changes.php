@@ -19,8 +19,10 @@ require_once($CFG->libdir . '/completionlib.php');
 require_once($CFG->libdir . '/testing/generator/lib.php');
 require_once($CFG->dirroot . '/completion/completion_completion.php');
 require_once($CFG->dirroot . '/user/lib.php');
+require_once($CFG->dirroot . '/user/profile/lib.php');
 require_once($CFG->dirroot . '/course/lib.php');
 require_once($CFG->dirroot . '/cohort/lib.php');
+require_once($CFG->dirroot . '/group/lib.php');
 require_once($CFG->dirroot . '/enrol/cohort/locallib.php');
 require_once($CFG->dirroot . '/mod/assign/locallib.php');
 require_once($CFG->dirroot . '/backup/util/includes/backup_includes.php');
@@ -77,6 +79,55 @@ function new_user(string $username, string $firstname, string $lastname, array $
         'username' => unique($username), 'firstname' => $firstname, 'lastname' => $lastname, 'email' => unique($username) . '@example.com',
         'password' => 'Passw0rd!' . random_string(8), 'auth' => 'manual', 'confirmed' => 1, 'mnethostid' => $CFG->mnet_localhost_id,
     ]));
+}
+
+/**
+ * Makes a custom profile field of each type, unless they are there.
+ */
+function make_profile_fields(): void {
+    global $DB;
+    $types = ['text' => ['text', 'Entry'], 'checkbox' => ['checkbox', '1'], 'date' => ['datetime', '0'], 'datetime' => ['datetime', '0'],
+        'menu' => ['menu', ''], 'textarea' => ['textarea', '<p>None yet</p>'], 'social' => ['social', ''], 'secret' => ['text', 'NEVER-SENT']];
+    foreach ($types as $name => [$datatype, $default]) {
+        if (!$DB->record_exists('user_info_field', ['shortname' => "int_$name"])) {
+            $DB->insert_record('user_info_field', (object) ['shortname' => "int_$name", 'name' => $name === 'social' ? 'skype' : "Integration: $name",
+                'datatype' => $datatype, 'descriptionformat' => FORMAT_HTML, 'categoryid' => 1, 'sortorder' => 1, 'visible' => 2,
+                'defaultdata' => $default, 'param1' => ['menu' => "Small\nLarge & wide", 'datetime' => '1900'][$datatype] ?? '',
+                'param2' => ['text' => '2048', 'datetime' => '2040'][$datatype] ?? '', 'param3' => $name === 'datetime' ? '1' : '']);
+        }
+    }
+}
+
+/**
+ * Saves a person's custom profile fields, as the form does.
+ *
+ * @param int $userid
+ * @param array $values by short name
+ */
+function save_profile(int $userid, array $values): void {
+    $user = (object) ['id' => $userid];
+    foreach ($values as $name => $value) {
+        $user->{"profile_field_int_$name"} = $value;
+    }
+    profile_save_data($user);
+    \core\event\user_updated::create_from_userid($userid)->trigger();
+}
+
+/**
+ * Makes a custom field of courses of each type, unless they are there.
+ */
+function make_course_fields(): void {
+    global $DB, $generator;
+    $config = ['text' => ['defaultvalue' => 'Pearson'], 'checkbox' => ['checkbydefault' => 1], 'date' => ['includetime' => 0],
+        'select' => ['options' => "Entry\nHigher & more", 'defaultvalue' => 'Entry'], 'textarea' => ['defaultvalue' => '<p>Soon</p>']];
+    if (!$DB->record_exists('customfield_field', ['shortname' => 'int_text'])) {
+        $fields = $generator->get_plugin_generator('core_customfield');
+        $category = $fields->create_category();
+        foreach ($config as $type => $configdata) {
+            $fields->create_field(['categoryid' => $category->get('id'), 'type' => $type, 'shortname' => "int_$type",
+                'name' => "Integration: $type", 'configdata' => $configdata]);
+        }
+    }
 }
 
 /**
@@ -161,6 +212,19 @@ step('created and deleted within a transaction', function () use ($DB) {
     $transaction->allow_commit();
 });
 
+step('custom profile fields', function () use ($ada, $wei, $zoe, $now) {
+    make_profile_fields();
+    $full = ['text' => 'Zoë "q" 🎓', 'checkbox' => 0, 'date' => make_timestamp(1965, 5, 23), 'datetime' => $now, 'menu' => 'Large & wide',
+        'textarea' => ['text' => '<p>a &amp; b</p>', 'format' => FORMAT_HTML], 'social' => 'zoe', 'secret' => 'NEVER-SENT'];
+    foreach ([$ada, $wei, $zoe] as $user) {
+        save_profile($user, $full);
+    }
+});
+step('custom profile fields changed and emptied', function () use ($ada, $wei) {
+    save_profile($wei, ['text' => '', 'checkbox' => 1, 'date' => 0, 'menu' => 'Small', 'textarea' => ['text' => '', 'format' => FORMAT_HTML]]);
+    save_profile($ada, ['secret' => 'NEVER-SENT either']);
+});
+
 cli_writeln('Courses');
 $category = step('category created', fn() => core_course_category::create(['name' => unique('Science')]));
 $course = step('created', fn() => create_course((object) [
@@ -169,6 +233,18 @@ $course = step('created', fn() => create_course((object) [
 $other = step('created, another', fn() => create_course((object) [
     'fullname' => 'Mathematics', 'shortname' => unique('MAT'), 'category' => $category->id, 'format' => 'weeks', 'enablecompletion' => 1]));
 step('renamed and hidden', fn() => update_course((object) ['id' => $other->id, 'fullname' => 'Mathematics & logic', 'visible' => 0]));
+step('custom course fields', function () use ($course, $now) {
+    make_course_fields();
+    update_course((object) ['id' => $course->id, 'customfield_int_text' => 'City & Guilds', 'customfield_int_checkbox' => 0,
+        'customfield_int_date' => make_timestamp(2027, 1, 31), 'customfield_int_select' => 2,
+        'customfield_int_textarea_editor' => ['text' => '<p>Now &amp; then</p>', 'format' => FORMAT_HTML]]);
+    update_course((object) ['id' => $course->id, 'customfield_int_text' => '']);
+});
+step('category below another one', function () use ($category) {
+    $above = core_course_category::create(['name' => unique('Faculty')]);
+    core_course_category::get($category->id)->change_parent($above->id);
+});
+$category = core_course_category::get($category->id);
 step('category renamed', fn() => $category->update(['name' => unique('Sciences 🔬')]));
 step('created and rolled back', fn() => rolled_back(fn() => create_course((object) [
     'fullname' => 'NEVER-SENT', 'shortname' => unique('NEVER-SENT'), 'category' => $category->id])));
@@ -228,6 +304,19 @@ $cohort = step('cohort synchronised', function () use ($course, $role, $leo, $sh
     enrol_cohort_sync(new null_progress_trace(), $course->id);
     return $id;
 });
+
+step('groups', function () use ($course, $ada, $zoe) {
+    $groups = array_map(fn($name) => groups_create_group((object) ['courseid' => $course->id, 'name' => $name]), ['B', 'A', 'Gone', 'Ω']);
+    foreach ($groups as $group) {
+        groups_add_member($group, $ada);
+    }
+    groups_add_member($groups[1], $zoe);
+    groups_remove_member($groups[1], $zoe);
+    groups_update_group((object) ['id' => $groups[0], 'courseid' => $course->id, 'name' => 'Renamed']);
+    groups_delete_group($groups[2]);
+});
+step('a cohort renamed', fn() => cohort_update_cohort((object) ['id' => $cohort, 'name' => unique('Cohort "2"'),
+    'contextid' => context_system::instance()->id]));
 
 cli_writeln('Grades');
 $coursework = step('category of grades', function () use ($course) {

@@ -48,6 +48,40 @@ function fields(stdClass $row, string $integers, string $strings = ''): array {
 }
 
 /**
+ * Names in the order of their bytes.
+ *
+ * @param string[] $names
+ * @return string[]
+ */
+function sorted(array $names): array {
+    sort($names, SORT_STRING);
+    return $names;
+}
+
+/**
+ * A person's custom profile fields that are chosen, as Moodle's own classes have them.
+ *
+ * @param int $userid
+ * @return array|null texts by short name
+ */
+function moodle_profile(int $userid): ?array {
+    global $CFG;
+    require_once($CFG->dirroot . '/user/profile/lib.php');
+    $chosen = array_filter(explode(',', (string) get_config('local_backend_sync', 'custom_user')));
+    $profile = [];
+    foreach (profile_get_user_fields_with_data($userid) as $field) {
+        $time = (int) $field->data;
+        $text = ['checkbox' => fn() => $time ? '1' : '0', 'datetime' => fn() => !$time ? ''
+            : ($field->field->param3 ? gmdate('Y-m-d\TH:i:s\Z', $time) : date('Y-m-d', $time))][$field->field->datatype] ?? fn() => $field->data;
+        if (in_array($field->field->shortname, $chosen, true) && (string) $text() !== '') {
+            $profile[$field->field->shortname] = $text();
+        }
+    }
+    ksort($profile);
+    return $chosen ? $profile : null;
+}
+
+/**
  * All users except deleted ones, those who have not confirmed their address, and the guest.
  *
  * @return array of fields by id
@@ -58,9 +92,52 @@ function moodle_users(): array {
     foreach ($DB->get_records_select('user', 'deleted = 0 AND confirmed = 1 AND id <> ?', [$CFG->siteguest]) as $row) {
         $users[$row->id] = ['userid' => integer($row->id)] + fields($row, 'timecreated timemodified',
             'username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth') +
-            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended];
+            ['confirmed' => (bool) $row->confirmed, 'suspended' => (bool) $row->suspended, 'profile' => moodle_profile($row->id),
+             'cohorts' => sorted($DB->get_fieldset_sql('SELECT c.name FROM {cohort_members} m JOIN {cohort} c ON c.id = m.cohortid
+                WHERE m.userid = ?', [$row->id]))];
     }
     return $users;
+}
+
+/**
+ * The categories from the top to this one.
+ *
+ * @param int $id
+ * @return array[]
+ */
+function moodle_categories(int $id): array {
+    return array_map(fn($id) => ['id' => (int) $id, 'name' => core_course_category::get($id, MUST_EXIST, true)->name],
+        array_merge(core_course_category::get($id, MUST_EXIST, true)->get_parents(), [$id]));
+}
+
+/**
+ * A course's custom fields that are chosen, as Moodle's own classes have them.
+ *
+ * @param int $id
+ * @return array|null texts by short name
+ */
+function moodle_course_fields(int $id): ?array {
+    $chosen = array_filter(explode(',', (string) get_config('local_backend_sync', 'custom_course')));
+    $fields = [];
+    foreach (\core_course\customfield\course_handler::create()->get_instance_data($id, true) as $data) {
+        $field = $data->get_field();
+        $value = (string) $data->get_value();
+        switch ($field->get('type')) {
+            case 'checkbox':
+                $value = $value ? '1' : '0';
+                break;
+            case 'date':
+                $value = $value ? date('Y-m-d', (int) $value) : '';
+                break;
+            case 'select':
+                $value = $value ? explode("\n", $field->get_configdata_property('options'))[$value - 1] : '';
+        }
+        if (in_array($field->get('shortname'), $chosen, true) && $value !== '') {
+            $fields[$field->get('shortname')] = $value;
+        }
+    }
+    ksort($fields);
+    return $chosen ? $fields : null;
 }
 
 /**
@@ -75,7 +152,8 @@ function moodle_courses(): array {
     foreach ($DB->get_records_sql($sql, [SITEID]) as $row) {
         $courses[$row->id] = ['courseid' => integer($row->id), 'categoryid' => integer($row->category)] +
             fields($row, 'startdate enddate timecreated timemodified', 'fullname shortname idnumber categoryname format') +
-            ['visible' => (bool) $row->visible];
+            ['visible' => (bool) $row->visible, 'categories' => moodle_categories($row->category),
+             'customfields' => moodle_course_fields($row->id)];
     }
     return $courses;
 }
@@ -100,7 +178,8 @@ function moodle_enrolments(): array {
         $enrolments[$row->id] = ['enrollmentid' => integer($row->id)] +
             fields($row, 'userid courseid status timestart timeend timecreated timemodified', 'enrol') +
             ['enabled' => (int) $row->instancestatus === ENROL_INSTANCE_ENABLED,
-             'roles' => role_set($roles[$row->courseid][$row->userid] ?? [])];
+             'roles' => role_set($roles[$row->courseid][$row->userid] ?? []),
+             'groups' => sorted(array_column(groups_get_all_groups($row->courseid, $row->userid), 'name'))];
     }
     return $enrolments;
 }

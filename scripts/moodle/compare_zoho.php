@@ -32,6 +32,34 @@ function number($number): ?string {
 }
 
 /**
+ * A person's custom fields in Zoho, by scripts/moodle/mapping-user.toml.
+ *
+ * @param string[] $profile texts by short name
+ * @return array
+ */
+function custom(array $profile): array {
+    $value = fn($name) => $profile["int_$name"] ?? null;
+    $moment = $value('datetime') === null ? null : str_replace('Z', '+00:00', $value('datetime'));
+    $plain = $value('textarea') === null ? null : html_entity_decode(strip_tags($value('textarea')));
+    return ['Int_Text' => text($value('text')), 'Int_Date' => $value('date'), 'Int_Moment' => $moment, 'Int_Menu' => $value('menu'),
+        'Int_Textarea' => $plain, 'Int_Social' => $value('social')]
+        + ($value('checkbox') === null ? [] : ['Int_Checkbox' => $value('checkbox') === '1']);
+}
+
+/**
+ * The same of a course, by scripts/moodle/mapping-course.toml.
+ *
+ * @param array $course from the API
+ * @return array
+ */
+function course_fields(array $course): array {
+    $value = fn($name) => $course['customfields']["int_$name"] ?? null;
+    return ['Int_Text' => text($value('text')), 'Int_Date' => $value('date'), 'Int_Select' => text($value('select')),
+        'Int_Path' => text(implode(' / ', array_map('trim', array_column($course['categories'] ?? [], 'name'))))]
+        + ($value('checkbox') === null ? [] : ['Int_Checkbox' => $value('checkbox') === '1']);
+}
+
+/**
  * The records of a module, by a key field.
  *
  * @param array $state
@@ -82,11 +110,12 @@ $status = fn($i) => $i['status'] !== 0 || !$i['enabled'] ? 'Suspended' : ($i['ti
 $expected = [
     'users' => fn($i) => ['Last_Name' => text($i['lastname']) ?? text($i['username']), 'First_Name' => text($i['firstname']),
         'Email' => text($i['email']), 'Moodle_Username' => text($i['username']),
-        'Moodle_Status' => $i['suspended'] ? 'Suspended' : 'Active', 'Moodle_Sync_Status' => 'Synced'],
+        'Moodle_Status' => $i['suspended'] ? 'Suspended' : 'Active', 'Moodle_Sync_Status' => 'Synced'] + custom($i['profile'] ?? [])
+        + ['Int_Cohorts' => text(implode(', ', $i['cohorts'] ?? []))],
     'courses' => fn($i) => ['Product_Name' => text($i['fullname']), 'Product_Code' => text($i['shortname']),
-        'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'],
+        'Moodle_Visible' => $i['visible'], 'Moodle_Sync_Status' => 'Synced'] + course_fields($i),
     'enrolments' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['courseid']),
-        'Status' => $status($i), 'Moodle_Sync_Status' => 'Synced'],
+        'Status' => $status($i), 'Moodle_Sync_Status' => 'Synced', 'Int_Groups' => text(implode(', ', $i['groups'] ?? []))],
     'grades' => fn($i) => ['Contact' => $contact($i['userid']), 'Course' => $product($i['item']['courseid'] ?? $i['courseid']),
         'Final_Grade' => number($i['finalgrade']), 'Grade_Max' => number($i['grademax']), 'Moodle_Sync_Status' => 'Synced'],
 ];

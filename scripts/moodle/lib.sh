@@ -189,6 +189,13 @@ connect_plugin() { # connect_plugin URL
     moodle "$admin/cfg.php" --component=local_backend_sync --name=backend_url --set="$1"
     # Never as an argument, which any user of the machine can read.
     moodle "$web/local/backend_sync/cli/set_token.php" <<<"$SITE_TOKEN"
+    # Those that changes.php makes, except one.
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=custom_user \
+        --set=int_text,int_checkbox,int_date,int_datetime,int_menu,int_textarea,int_social
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=custom_course \
+        --set=int_text,int_checkbox,int_date,int_select,int_textarea
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=send_cohorts --set=1
+    moodle "$admin/cfg.php" --component=local_backend_sync --name=send_groups --set=1
 }
 
 plugin() { moodle "$web/local/backend_sync/cli/$1.php" "${@:2}"; } # plugin SCRIPT [ARGUMENTS]

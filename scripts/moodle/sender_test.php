@@ -121,10 +121,13 @@ final class sender_test extends \basic_testcase {
      */
     private function full_state(string $kind): array {
         $values = ['text' => 'Zoë O’Brien <b> "q" مرحبا 🎓', 'int' => '7', 'time' => '1795333607', 'bool' => '1', 'decimal' => '82.50000',
-            'roles' => [['shortname' => 'student', 'archetype' => 'student'], ['shortname' => 'course_rep', 'archetype' => '']]];
-        return array_map(function ($type) use ($values) {
+            'roles' => [['shortname' => 'student', 'archetype' => 'student'], ['shortname' => 'course_rep', 'archetype' => '']],
+            'categories' => [['id' => 3, 'name' => 'Science'], ['id' => 7, 'name' => 'Физика']]];
+        $state = array_map(function ($type) use ($values) {
             return $values[$type];
         }, payload::FIELDS[$kind]);
+        $state += isset(payload::CUSTOM[$kind]) ? [payload::CUSTOM[$kind] => ['level' => $values['text'], 'vegan' => '0']] : [];
+        return $state + (isset(payload::NAMES[$kind]) ? [payload::NAMES[$kind] => ['Year 1', $values['text']]] : []);
     }
 
     /**

@@ -279,7 +279,14 @@ impl StoredFields {
 fn fields(state: &impl ToJSON) -> Vec<(String, String)> {
     let Some(Value::Object(map)) = state.to_json() else { return Vec::new() };
     let known = map.into_iter().filter(|(_, value)| !value.is_null());
-    known.map(|(name, value)| (name, text(&value))).collect()
+    known
+        .flat_map(|(name, value)| match value {
+            Value::Object(custom) => {
+                custom.into_iter().map(|(field, value)| (format!("{name}.{field}"), text(&value))).collect()
+            }
+            value => vec![(name, text(&value))],
+        })
+        .collect()
 }
 
 /// Sends a record again, to every destination.

@@ -7,12 +7,13 @@ use poem_openapi::{
     types::{ParseError, ParseFromJSON, ParseResult, ToJSON},
 };
 use sea_orm::DeriveValueType;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Field, FieldErrorCode};
 
 /// An id in Moodle: an integer of 1 or more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, DeriveValueType, Serialize, Deserialize)]
 pub struct Id(pub i64);
 
 /// The first id of former records: far above Moodle's, and still exact in JavaScript.

@@ -3,15 +3,9 @@
 //! Each struct is declared once for three purposes: it is read from an event ([`State::read`]), it is what readers get,
 //! and its schema is in the OpenAPI document.
 
-use std::{fmt, str::FromStr};
+use poem_openapi::Object;
 
-use poem_openapi::{NewType, Object};
-use sea_orm::DeriveValueType;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use super::{Decimal, Field, FieldErrorCode, Fields, Id, Time};
-use crate::limits;
+use super::{Categories, CustomFields, Decimal, Fields, Id, Names, Roles, Time};
 
 /// The kinds of record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -169,55 +163,6 @@ fn is_another_person(old: &User, new: &User) -> bool {
         && differ(lower(&old.email), lower(&new.email))
 }
 
-/// A person's role in a course. Ids of roles differ between sites; the archetype says what kind of role it is.
-#[derive(Clone, PartialEq, Debug, Object, Serialize, Deserialize)]
-pub struct Role {
-    /// The role's short name (`student`, `editingteacher`, or one that the site defines).
-    pub shortname: String,
-    /// The role's archetype in Moodle (`student`, `teacher`, ...); empty when it has none.
-    pub archetype: String,
-}
-
-/// The roles that a person has in a course; stored as JSON text.
-#[derive(Clone, PartialEq, Debug, NewType, Serialize, Deserialize, DeriveValueType)]
-#[oai(to_header = false, from_parameter = false, from_multipart = false)]
-#[sea_orm(value_type = "String")]
-pub struct Roles(pub Vec<Role>);
-
-impl fmt::Display for Roles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
-    }
-}
-
-impl FromStr for Roles {
-    type Err = serde_json::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        serde_json::from_str(text)
-    }
-}
-
-impl Field for Roles {
-    fn parse(value: Value) -> Result<Self, FieldErrorCode> {
-        let Value::Array(entries) = value else { return Err(FieldErrorCode::WrongType) };
-        if entries.len() > limits::ROLES {
-            return Err(FieldErrorCode::TooLong);
-        }
-        let role = |entry| {
-            let Value::Object(map) = entry else { return Err(FieldErrorCode::WrongType) };
-            let mut fields = Fields::new(map);
-            let (shortname, archetype) = (fields.required("shortname"), fields.optional("archetype"));
-            match (shortname, archetype) {
-                (Some(shortname), Some(archetype)) => Ok(Role { shortname, archetype: archetype.unwrap_or_default() }),
-                _ => Err(fields.finish().err().and_then(|errors| errors.first().map(|error| error.code)))
-                    .map_err(|code| code.unwrap_or(FieldErrorCode::WrongType)),
-            }
-        };
-        entries.into_iter().map(role).collect::<Result<_, _>>().map(Self)
-    }
-}
-
 state! {
     /// A person, from Moodle's table `user`.
     User: User by userid, user |user| Some(user.userid), replaced is_another_person;
@@ -262,6 +207,12 @@ state! {
         timecreated: Time,
         /// When the account was last changed, in Unix seconds.
         timemodified: Time,
+        /// Custom profile fields that the site sends, by their short names; those without a value are left out. A
+        /// checkbox is `1` or `0`, a date `2026-11-28` or `2026-11-28T09:00:00Z`; a text area is unsanitised HTML:
+        /// escape it before showing it. Null when the site sends none.
+        profile: CustomFields,
+        /// The names of the cohorts that the person is in; null when the site sends none.
+        cohorts: Names,
     }
 }
 
@@ -295,6 +246,11 @@ state! {
         timecreated: Time,
         /// When the course was last changed, in Unix seconds.
         timemodified: Time,
+        /// The categories that it is in, from the top to its own.
+        categories: Categories,
+        /// Custom fields that the site sends, by their short names, in the same forms as those of users; null when it
+        /// sends none.
+        customfields: CustomFields,
     }
 }
 
@@ -328,6 +284,8 @@ state! {
         timecreated: Time,
         /// When the enrolment was last changed, in Unix seconds.
         timemodified: Time,
+        /// The names of the groups that the person is in, in this course; null when the site sends none.
+        groups: Names,
     }
 }
 

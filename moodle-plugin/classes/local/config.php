@@ -285,6 +285,26 @@ class config {
     }
 
     /**
+     * Whether the names of what people belong to are sent: cohorts of users, groups of enrolments.
+     *
+     * @param string $kind
+     * @return bool
+     */
+    public function sends_names(string $kind): bool {
+        return isset(payload::NAMES[$kind]) && !empty($this->settings->{'send_' . payload::NAMES[$kind]});
+    }
+
+    /**
+     * The custom fields that leave the site.
+     *
+     * @param string $kind
+     * @return string[] short names
+     */
+    public function custom_fields(string $kind): array {
+        return array_values(array_filter(array_map('trim', explode(',', $this->settings->{'custom_' . $kind} ?? '')), 'strlen'));
+    }
+
+    /**
      * A numeric setting, clamped to its limits.
      *
      * @param string $name one of NUMBERS

@@ -31,7 +31,7 @@ class fanout {
     const PERSON = 'person';
     /** @var string a course was restored, reset or deleted (objectid: course); Moodle reports no events for its contents */
     const CONTENTS = 'contents';
-    /** @var string a user's roles in a course changed (userid, courseid) */
+    /** @var string a user's roles or groups in a course changed (userid, courseid) */
     const ROLES = 'roles';
     /** @var string an enrolment method of a course changed (objectid: enrol) */
     const METHOD = 'method';
@@ -51,6 +51,25 @@ class fanout {
     const MERGED = 'merged';
     /** @var string what a person did in a course was reset (userid, courseid) */
     const RESET = 'reset';
+
+    /** @var string a cohort was renamed (objectid: cohort) */
+    const COHORT = 'cohort';
+    /** @var string a group of a course was renamed or deleted (courseid) */
+    const GROUPS = 'groups';
+    /** @var string[] by kind: what is sent of its records, for example which custom fields, has changed */
+    const EVERY = [
+        change::USER => self::EVERY_USER, change::COURSE => self::EVERY_COURSE, change::ENROLMENT => self::EVERY_ENROLMENT,
+    ];
+    /** @var string see EVERY */
+    const EVERY_USER = 'every_user';
+    /** @var string see EVERY */
+    const EVERY_COURSE = 'every_course';
+    /** @var string see EVERY */
+    const EVERY_ENROLMENT = 'every_enrol';
+
+    /** @var string a condition for records of the kind that follows which the backend holds */
+    const HELD_OF = "EXISTS (SELECT 1 FROM {" . ledger::SENT . "} s
+         WHERE s.objectid = t.id AND (s.hash IS NULL OR s.hash <> 'deleted') AND s.kind = ";
 
     /** @var string[][] by cause, the existing records that it affects: join of records::TABLES with the outbox row o, by kind */
     const EXISTING = [
@@ -92,6 +111,14 @@ class fanout {
             change::GRADE => 'i.courseid = o.courseid AND t.userid = o.userid',
             change::COMPLETION => 't.course = o.courseid AND t.userid = o.userid',
         ],
+        // What has never been sent is what the full synchronisation is for.
+        self::EVERY_USER => [change::USER => self::HELD_OF . "'user')"],
+        self::EVERY_COURSE => [change::COURSE => self::HELD_OF . "'course')"],
+        self::EVERY_ENROLMENT => [change::ENROLMENT => self::HELD_OF . "'enrolment')"],
+        self::COHORT => [
+            change::USER => 'EXISTS (SELECT 1 FROM {cohort_members} m WHERE m.cohortid = o.objectid AND m.userid = t.id)',
+        ],
+        self::GROUPS => [change::ENROLMENT => 'e.courseid = o.courseid'],
     ];
 
     /** @var string[] by cause, the records that the backend may hold although they are gone: join of the ledger s with o */

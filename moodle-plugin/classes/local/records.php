@@ -38,6 +38,9 @@ class records implements source {
         change::COMPLETION => ['t.id, t.userid, t.course, 0', '{course_completions} t', 't.timecompleted IS NOT NULL'],
     ];
 
+    /** @var string[] class of a kind's custom fields */
+    const CUSTOM = [change::USER => profile_fields::class, change::COURSE => course_fields::class];
+
     /** @var string reason to withhold: the guest account */
     const GUEST = 'user';
     /** @var string reason to withhold: an account whose email address is not confirmed */
@@ -51,6 +54,10 @@ class records implements source {
     private $sendhidden;
     /** @var names */
     private $names;
+    /** @var custom_fields[] by kind */
+    private $custom;
+    /** @var bool[] names of what people belong to are sent, by kind */
+    private $sendsnames = [];
     /** @var int time of the read, Unix seconds */
     private $now;
 
@@ -66,7 +73,14 @@ class records implements source {
         require_once($CFG->libdir . '/enrollib.php');
         require_once($CFG->libdir . '/grade/constants.php');
         $this->sendhidden = $sendhidden;
-        $this->names = $names ?? new names((new config())->language());
+        $config = new config();
+        $this->names = $names ?? new names($config->language());
+        foreach (self::CUSTOM as $kind => $class) {
+            $this->custom[$kind] = new $class($config->custom_fields($kind), $this->names);
+        }
+        foreach (array_keys(payload::NAMES) as $kind) {
+            $this->sendsnames[$kind] = $config->sends_names($kind);
+        }
         $this->now = time();
     }
 
@@ -89,7 +103,7 @@ class records implements source {
     }
 
     /**
-     * The sizes of records that may be long: grades, because of their feedback and their scales.
+     * The sizes of records that may be long: grades, because of their feedback and their scales, and custom fields.
      *
      * @param string $kind
      * @param int[] $ids
@@ -97,6 +111,15 @@ class records implements source {
      */
     public function sizes(string $kind, array $ids): array {
         global $DB;
+        if (isset($this->custom[$kind])) {
+            return primary::read(function () use ($kind, $ids) {
+                $sizes = [];
+                foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+                    $sizes += $this->custom[$kind]->sizes($chunk);
+                }
+                return array_map('intval', $sizes);
+            });
+        }
         if ($kind !== change::GRADE) {
             return [];
         }
@@ -134,6 +157,27 @@ class records implements source {
             $reason = $id == $CFG->siteguest ? self::GUEST : ($state['confirmed'] ? null : self::UNCONFIRMED);
             $states[$id] = ['userid' => $id, 'withheld' => $reason !== null, 'reason' => $reason] + $state;
         }
+        return $this->with_chosen(change::USER, $states);
+    }
+
+    /**
+     * Adds what is only sent if an administrator has chosen it.
+     *
+     * @param string $kind
+     * @param array[] $states by id
+     * @return array[]
+     */
+    private function with_chosen(string $kind, array $states): array {
+        if (isset($this->custom[$kind]) && $this->custom[$kind]->is_used()) {
+            foreach ($this->custom[$kind]->values(array_keys($states)) as $id => $values) {
+                $states[$id][payload::CUSTOM[$kind]] = $values;
+            }
+        }
+        if (!empty($this->sendsnames[$kind])) {
+            foreach (memberships::of($kind, array_keys($states), $this->names) as $id => $names) {
+                $states[$id][payload::NAMES[$kind]] = $names;
+            }
+        }
         return $states;
     }
 
@@ -147,19 +191,47 @@ class records implements source {
     private function course(array $ids): array {
         $states = $this->read("
             SELECT c.id AS recordid, c.id AS courseid, c.fullname, c.shortname, c.idnumber, c.category AS categoryid,
-                   cc.name AS categoryname, c.format, c.visible, c.startdate, c.enddate, c.timecreated, c.timemodified
+                   cc.name AS categoryname, cc.path AS categorypath, c.format, c.visible, c.startdate, c.enddate, c.timecreated,
+                   c.timemodified
               FROM {course} c
          LEFT JOIN {course_categories} cc ON cc.id = c.category
              WHERE c.id", $ids);
         $unfinished = $this->courses_in_progress(array_keys($states));
+        $categories = $this->categories(array_column($states, 'categorypath'));
         foreach ($states as $id => $state) {
             foreach (['fullname', 'shortname', 'categoryname'] as $name) {
                 $states[$id][$name] = $this->names->resolve($state[$name]);
             }
+            $states[$id]['categories'] = array_values(array_intersect_key(
+                $categories,
+                array_flip(explode('/', trim((string)$state['categorypath'], '/')))
+            ));
             $states[$id]['withheld'] = $id == SITEID;
             $states[$id]['unfinished'] = isset($unfinished[$id]);
         }
-        return $states;
+        return $this->with_chosen(change::COURSE, $states);
+    }
+
+    /**
+     * The categories in some paths.
+     *
+     * @param array $paths as in /1/5/7; null for none
+     * @return array[] id and name by id, those above others first
+     */
+    private function categories(array $paths): array {
+        global $DB;
+        $ids = array_unique(array_filter(explode('/', implode('/', $paths))));
+        $categories = [];
+        foreach (array_chunk($ids, rows::LIST_SIZE) as $chunk) {
+            [$in, $params] = $DB->get_in_or_equal($chunk);
+            $categories += $DB->get_records_select('course_categories', "id $in", $params, '', 'id, name, depth');
+        }
+        uasort($categories, function ($left, $right) {
+            return $left->depth <=> $right->depth;
+        });
+        return array_map(function ($category) {
+            return ['id' => (int)$category->id, 'name' => $this->names->resolve($category->name)];
+        }, $categories);
     }
 
     /**
@@ -219,7 +291,7 @@ class records implements source {
             }
         }
         $roles->close();
-        return $states;
+        return $this->with_chosen(change::ENROLMENT, $states);
     }
 
     /**

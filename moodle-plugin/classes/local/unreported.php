@@ -18,10 +18,13 @@ namespace local_backend_sync\local;
 
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\memory;
+use local_backend_sync\local\delivery\payload;
 
 /**
  * What Moodle reports by no event, and a small look in each run finds at once: accounts whose owner has confirmed the email
- * address, and renamed categories of the gradebook, whose totals bear their names.
+ * address, renamed categories of the gradebook, whose totals bear their names, and other custom fields. Those Moodle does report,
+ * but not what a renamed one was called; and what is sent of them, and of cohorts and groups, is a setting, of which there is no
+ * event.
  *
  * @package    local_backend_sync
  * @copyright  2026 The Backend Sync developers
@@ -32,6 +35,8 @@ class unreported {
     const UNCONFIRMED = 'unconfirmed';
     /** @var string key in the memory: when the categories were last looked at, Unix seconds */
     const CATEGORIES = 'gradecategories';
+    /** @var string key in the memory: signatures of what was chosen at the last look, by kind */
+    const CHOSEN = 'chosen';
     /** @var int accounts to remember, the newest ones: Moodle deletes what is not confirmed within a week */
     const ACCOUNTS = 5000;
     /** @var int seconds to look at again: rows appear only when their transaction commits, and the clocks of web servers differ */
@@ -50,6 +55,30 @@ class unreported {
         }
         if (in_array(change::GRADE, $kinds, true)) {
             self::look_at_categories($memory, $differences);
+        }
+        foreach (array_intersect(array_keys(fanout::EVERY), $kinds) as $kind) {
+            self::look_at_choice($memory, $kind);
+        }
+    }
+
+    /**
+     * Enqueues all records of a kind if its custom fields are not those of the last look: one came or went, was renamed, has
+     * another default, or is sent from now on, or no longer; and if names of cohorts or groups are, or no longer.
+     *
+     * @param memory $memory
+     * @param string $kind
+     */
+    private static function look_at_choice(memory $memory, string $kind): void {
+        $config = new config();
+        $class = records::CUSTOM[$kind] ?? null;
+        $signature = !$class ? '' : primary::read(function () use ($config, $class, $kind) {
+            return (new $class($config->custom_fields($kind), new names($config->language())))->signature();
+        });
+        $signature .= $config->sends_names($kind) ? payload::NAMES[$kind] : '';
+        $last = $memory->get(self::CHOSEN) ?? [];
+        if (($last[$kind] ?? '') !== $signature) {
+            outbox::add(fanout::EVERY[$kind], 0, 'updated');
+            $memory->set(self::CHOSEN, [$kind => $signature] + $last);
         }
     }
 

@@ -19,6 +19,7 @@ namespace local_backend_sync\output;
 use local_backend_sync\local\delivery\change;
 use local_backend_sync\local\delivery\event;
 use local_backend_sync\local\preview;
+use local_backend_sync\local\records;
 
 /**
  * The page that shows what is sent about one person.
@@ -162,6 +163,10 @@ class preview_page implements \renderable, \templatable {
     private function fields(string $kind, event $event): array {
         $fields = [];
         foreach ($event->data as $name => $value) {
+            if ($value instanceof \stdClass) {
+                array_push($fields, ...self::custom_fields($kind, $name, (array)$value));
+                continue;
+            }
             $istime = strpos($name, 'time') === 0 && $name !== 'timezone' || substr($name, -4) === 'date';
             $fields[] = [
                 'name' => $name,
@@ -171,6 +176,28 @@ class preview_page implements \renderable, \templatable {
                 'isempty' => $value === '',
                 'date' => $istime && $value ? userdate($value) : '',
             ];
+        }
+        return $fields;
+    }
+
+    /**
+     * The custom fields of an event.
+     *
+     * @param string $kind
+     * @param string $object its name in the contract
+     * @param string[] $values by short name
+     * @return array[]
+     */
+    private static function custom_fields(string $kind, string $object, array $values): array {
+        $class = records::CUSTOM[$kind];
+        $names = array_column($class::all(), 'name', 'shortname');
+        $fields = [];
+        foreach ($values as $name => $value) {
+            $label = format_string($names[$name] ?? $name, true, ['context' => \context_system::instance(), 'escape' => false]);
+            $fields[] = ['name' => "$object.$name", 'label' => $label, 'value' => $value];
+        }
+        if (!$fields) {
+            $fields[] = ['name' => $object, 'label' => get_string('custom_' . $kind, 'local_backend_sync'), 'isempty' => true];
         }
         return $fields;
     }

@@ -66,6 +66,12 @@ class provider implements core_userlist_provider, metadata_provider, plugin_prov
             foreach (array_keys(payload::IDS[$kind] + payload::FIELDS[$kind]) as $name) {
                 $fields[$name] = "field_{$kind}_$name";
             }
+            if (isset(payload::CUSTOM[$kind])) {
+                $fields[payload::CUSTOM[$kind]] = 'custom_' . $kind;
+            }
+            if (isset(payload::NAMES[$kind])) {
+                $fields[payload::NAMES[$kind]] = "field_{$kind}_" . payload::NAMES[$kind];
+            }
             $collection->add_external_location_link("backend_$kind", $fields, "privacy:metadata:backend_$kind");
         }
         foreach (self::TABLES as $name => $columns) {

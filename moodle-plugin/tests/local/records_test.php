@@ -123,6 +123,7 @@ final class records_test extends \advanced_testcase {
             'categoryid' => (int)$category->id, 'categoryname' => 'Engineering & more', 'format' => 'topics', 'visible' => false,
             'startdate' => 1795333600, 'enddate' => 1795339999, 'timecreated' => (int)$times->timecreated,
             'timemodified' => (int)$times->timemodified,
+            'categories' => [['id' => (int)$category->id, 'name' => 'Engineering & more']],
         ], $this->data(change::COURSE, $course->id));
         $this->assertTrue($this->state(change::COURSE, SITEID)['withheld']);
         $this->assertNull($this->state(change::COURSE, 999999));

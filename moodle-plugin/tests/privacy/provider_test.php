@@ -113,6 +113,8 @@ final class provider_test extends \core_privacy\tests\provider_testcase {
         }
         foreach (change::KINDS as $kind) {
             $sent = array_keys(payload::IDS[$kind] + payload::FIELDS[$kind]);
+            $sent = array_merge($sent, array_values(array_intersect_key(payload::CUSTOM, [$kind => 0])));
+            $sent = array_merge($sent, array_values(array_intersect_key(payload::NAMES, [$kind => 0])));
             $this->assertSame($sent, array_keys($items["backend_$kind"]));
             unset($items["backend_$kind"]);
         }

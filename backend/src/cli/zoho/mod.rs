@@ -3,6 +3,7 @@
 mod check;
 mod connect;
 pub(super) mod setup;
+mod suggest;
 
 use std::path::PathBuf;
 
@@ -38,6 +39,10 @@ pub(super) enum ZohoCommand {
         /// Check this file instead
         #[arg(long, value_name = "FILE")]
         check: Option<PathBuf>,
+        /// Print lines for the custom fields that have arrived from Moodle, by comparing their names and values with the
+        /// organisation's fields
+        #[arg(long, conflicts_with = "check")]
+        suggest: bool,
     },
 }
 
@@ -60,8 +65,12 @@ pub(super) async fn run(
             let config = load()?;
             setup::run(&config, &section(&config)?, yes, clock).await
         }
-        ZohoCommand::Mapping { check: None } => print(Mapping::DEFAULT.trim_end()),
-        ZohoCommand::Mapping { check: Some(file) } => check_mapping(&file),
+        ZohoCommand::Mapping { suggest: true, .. } => {
+            let config = load()?;
+            suggest::run(&config, &section(&config)?, clock).await
+        }
+        ZohoCommand::Mapping { check: None, .. } => print(Mapping::DEFAULT.trim_end()),
+        ZohoCommand::Mapping { check: Some(file), .. } => check_mapping(&file),
     }
 }
 

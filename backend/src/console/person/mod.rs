@@ -58,7 +58,7 @@ struct PersonPage {
 }
 
 struct Fact {
-    name: &'static str,
+    name: String,
     value: String,
 }
 
@@ -168,7 +168,7 @@ pub(super) async fn page(
 }
 
 fn facts(user: &StoredRecord<User>) -> Vec<Fact> {
-    let User { username, email, idnumber, institution, department, auth, suspended, timecreated, .. } =
+    let User { username, email, idnumber, institution, department, auth, suspended, timecreated, profile, .. } =
         &user.record.state;
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let status = match (user.record.deleted, user.record.version.is_some(), suspended) {
@@ -179,7 +179,7 @@ fn facts(user: &StoredRecord<User>) -> Vec<Fact> {
     };
     let created = timecreated.filter(|time| time.0 > 0).map(|time| Timestamp(time.0 * 1_000).to_rfc3339());
     let day = created.and_then(|moment| moment.split_once('T').map(|(day, _)| day.to_owned()));
-    [
+    let known = [
         ("Account", status.to_owned()),
         ("User name", text(username)),
         ("E-mail", text(email)),
@@ -188,11 +188,11 @@ fn facts(user: &StoredRecord<User>) -> Vec<Fact> {
         ("Department", text(department)),
         ("Authentication", text(auth)),
         ("Created", day.unwrap_or_default()),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(name, value)| Fact { name, value })
-    .collect()
+    ];
+    let known = known.map(|(name, value)| (name.to_owned(), value));
+    let custom = profile.iter().flat_map(|profile| &profile.0).map(|(name, text)| (name.clone(), text.clone()));
+    let with_value = known.into_iter().chain(custom).filter(|(_, value)| !value.is_empty());
+    with_value.map(|(name, value)| Fact { name, value }).collect()
 }
 
 fn is_to_retry(state: ItemState) -> bool {

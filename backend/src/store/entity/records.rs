@@ -4,7 +4,10 @@ use sea_orm::{ActiveValue::Set, entity::prelude::*};
 
 use crate::{
     clock::Timestamp,
-    model::{Completion, Course, Decimal, Enrolment, Grade, Id, Record, Roles, State, Time, User, Version},
+    model::{
+        Categories, Completion, Course, CustomFields, Decimal, Enrolment, Grade, Id, Names, Record, Roles, State, Time,
+        User, Version,
+    },
 };
 
 /// A record with its place in the database.
@@ -146,6 +149,8 @@ record_table! {
         suspended: bool,
         timecreated: Time,
         timemodified: Time,
+        profile: CustomFields,
+        cohorts: Names,
     }
 }
 
@@ -164,6 +169,8 @@ record_table! {
         enddate: Time,
         timecreated: Time,
         timemodified: Time,
+        categories: Categories,
+        customfields: CustomFields,
     }
 }
 
@@ -180,6 +187,7 @@ record_table! {
         timeend: Time,
         timecreated: Time,
         timemodified: Time,
+        groups: Names,
     }
 }
 

@@ -46,11 +46,11 @@ impl ModuleMapping {
     }
 
     /// The sources in a record of another kind whose values are kept up to date.
-    fn paths_to(&self, of: Kind) -> impl Iterator<Item = Path> {
+    fn paths_to(&self, of: Kind) -> impl Iterator<Item = &Path> {
         let rules = self.rules.iter().filter(|rule| rule.owner == Owner::Moodle);
-        rules.flat_map(|rule| rule.paths()).copied().filter(move |path| match path {
-            Path::User(_) => of == Kind::User,
-            Path::Course(_) => of == Kind::Course,
+        rules.flat_map(|rule| rule.paths()).filter(move |path| match of {
+            Kind::User => path.is_of_user(),
+            Kind::Course => path.is_of_course(),
             _ => false,
         })
     }

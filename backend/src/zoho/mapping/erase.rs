@@ -4,9 +4,9 @@ use serde_json::{Map, Value};
 
 use super::{
     ModuleMapping, Owner, RenderError, Subject,
+    datum::Datum,
     fit::fit,
     render::{AS_IT_IS, cleared, field},
-    source::Datum,
 };
 use crate::zoho::metadata::{Module, ModuleField};
 

@@ -45,11 +45,16 @@ impl DeliveryFilter {
             value.is_some_and(|value| list.iter().any(|each| each == value.trim()))
         }
         let category_id = course.categoryid.map(|id| id.to_string());
+        // A plugin of an earlier version names the course's own category only.
+        let mut above = course.categories.iter().flat_map(|path| &path.0);
         !self.restricts_courses()
             || has(&self.courses, course.shortname.as_deref())
             || has(&self.courses, course.idnumber.as_deref())
             || has(&self.categories, course.categoryname.as_deref())
             || has(&self.categories, category_id.as_deref())
+            || above.any(|level| {
+                has(&self.categories, Some(&level.name)) || has(&self.categories, Some(&level.id.to_string()))
+            })
     }
 
     /// Whether the enrolment has one of the chosen roles. Does not judge its course.

@@ -5,9 +5,10 @@ use rust_decimal::Decimal as Number;
 use serde_json::{Value, json};
 
 use super::{
-    RenderError, country, email, phone,
+    RenderError, country,
+    datum::Datum,
+    email, phone,
     rule::Form,
-    source::Datum,
     text::{date, date_time, round, text},
 };
 use crate::zoho::metadata::ModuleField;
@@ -55,6 +56,11 @@ pub(super) fn fit(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<
     Ok(value.into())
 }
 
+/// Whether the field takes this text, perhaps cut.
+pub(crate) fn takes(field: &ModuleField, text: &str) -> bool {
+    fit(&Datum::Text(text.into()), Form::default(), field).is_ok()
+}
+
 /// The value as text, in the mapping's form.
 fn written(datum: &Datum<'_>, form: Form) -> String {
     match (datum, form.decimals) {
@@ -97,12 +103,7 @@ fn fit_text(datum: &Datum<'_>, form: Form, field: &ModuleField) -> Result<Fitted
 }
 
 fn number(datum: &Datum<'_>, field: &ModuleField) -> Result<Number, RenderError> {
-    let parsed = match datum {
-        Datum::Number(number) => Some(*number),
-        Datum::Text(text) => Number::from_str_exact(text).ok(),
-        _ => None,
-    };
-    parsed.ok_or_else(|| RenderError::NotANumber { field: field.api_name.clone() })
+    datum.number().ok_or_else(|| RenderError::NotANumber { field: field.api_name.clone() })
 }
 
 fn whole(datum: &Datum<'_>, form: Form, field: &ModuleField, digits: u32) -> Result<serde_json::Number, RenderError> {
@@ -148,17 +149,21 @@ fn boolean(datum: &Datum<'_>) -> Option<bool> {
 fn as_date(datum: &Datum<'_>, form: Form) -> Option<String> {
     match datum {
         Datum::Time(seconds) => Some(date(*seconds, form.time_zone)),
-        Datum::Text(text) => {
-            text.parse::<NaiveDate>().ok().map(|_| text.clone().into_owned()).filter(|text| text.len() == 10)
-        }
+        Datum::Text(text) if text.len() == 10 => text.parse::<NaiveDate>().ok().map(|_| text.clone().into_owned()),
+        Datum::Text(text) => moment(text).map(|seconds| date(seconds, form.time_zone)),
         _ => None,
     }
+}
+
+/// The Unix seconds of a moment with its offset.
+fn moment(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.timestamp())
 }
 
 fn as_date_time(datum: &Datum<'_>) -> Option<String> {
     match datum {
         Datum::Time(seconds) => Some(date_time(*seconds)),
-        Datum::Text(text) => DateTime::parse_from_rfc3339(text).ok().map(|time| date_time(time.timestamp())),
+        Datum::Text(text) => moment(text).map(date_time),
         _ => None,
     }
 }

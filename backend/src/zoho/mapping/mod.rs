@@ -5,6 +5,7 @@
 //! field is the problem.
 
 mod country;
+mod datum;
 mod describe;
 mod edges;
 mod email;
@@ -32,15 +33,16 @@ use std::collections::BTreeMap;
 use chrono_tz::Tz;
 use sha2::{Digest, Sha256};
 
+pub(crate) use datum::Shape;
 pub(crate) use erase::is_erased;
 pub use error::RenderError;
 pub(crate) use expected::{ExpectedField, KEY_CHARACTERS};
 pub use filter::{DeliveryFilter, Exclusion};
+pub(crate) use fit::takes;
 pub use problem::{MappingError, Problem};
 pub use render::Rendered;
 pub(crate) use render::{FieldOutcome, KeptBecause};
 pub(crate) use rule::{Constant, FieldType, Owner, Related, Rule};
-pub(crate) use source::Shape;
 pub(crate) use tracking::STATUSES;
 pub use tracking::{ERROR_CHARACTERS, Tracking};
 

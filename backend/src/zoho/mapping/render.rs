@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 
 use super::{
     Constant, ModuleMapping, OnDelete, Owner, Related, RenderError, Rule, StateRef, Subject, Write,
+    datum::{Datum, Shape},
     fit::{Fitted, fit},
     key_value,
     rule::Form,
-    source::{Datum, Path, Shape},
+    source::Path,
     text::text,
 };
 use crate::{
@@ -51,12 +52,12 @@ impl ModuleMapping {
 
     /// Whether rendering reads the person's fields; for a user record, its own.
     pub fn reads_user(&self) -> bool {
-        self.reads(|path| matches!(path, Path::User(_)))
+        self.reads(Path::is_of_user)
     }
 
     /// Whether rendering reads the course's fields; for a course record, its own.
     pub fn reads_course(&self) -> bool {
-        self.reads(|path| matches!(path, Path::Course(_)))
+        self.reads(Path::is_of_course)
     }
 
     fn reads(&self, condition: fn(&Path) -> bool) -> bool {
@@ -65,7 +66,8 @@ impl ModuleMapping {
 
     /// Whether any time is written as a date, which depends on the time zone.
     pub fn writes_dates(&self, metadata: &Module) -> bool {
-        self.rules.iter().filter(|rule| rule.owner != Owner::Zoho && rule.shapes().contains(&Shape::Time)).any(|rule| {
+        let may_be_time = |rule: &&Rule| rule.shapes().iter().any(|shape| shape.may_be(&[Shape::Time]));
+        self.rules.iter().filter(|rule| rule.owner != Owner::Zoho).filter(may_be_time).any(|rule| {
             rule.is_date() || metadata.fields.get(&rule.field).is_some_and(|field| field.data_type == "date")
         })
     }

@@ -6,8 +6,10 @@ use chrono_tz::Tz;
 use rust_decimal::Decimal as Number;
 
 use super::{
-    Subject, html,
-    source::{Datum, Path, Shape},
+    Subject,
+    datum::{Datum, Shape},
+    html,
+    source::Path,
     text::text,
 };
 use crate::model::{Kind, ParityPolicy};
@@ -209,6 +211,11 @@ impl Rule {
         }
     }
 
+    /// The names of what it reads, in the mapping of `kind`.
+    pub(crate) fn sources(&self, kind: Kind) -> Vec<String> {
+        self.paths().iter().map(|path| path.name(kind)).collect()
+    }
+
     /// The target, if it is a lookup.
     pub(crate) fn lookup(&self) -> Option<Related> {
         if let ValueSource::Lookup(related) = self.source { Some(related) } else { None }
@@ -317,10 +324,10 @@ impl Transform {
             (Self::Map { words, otherwise }, datum) => {
                 words.get(text(&datum).as_ref()).or(otherwise.as_ref()).map(Constant::datum)
             }
-            (Self::Bands(bands), Datum::Number(number)) => {
+            (Self::Bands(bands), datum) => {
+                let number = datum.number()?;
                 bands.iter().find(|(from, _)| number >= *from).map(|(_, constant)| constant.datum())
             }
-            (Self::Bands(_), _) => None,
         }
     }
 }

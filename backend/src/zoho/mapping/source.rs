@@ -4,87 +4,12 @@ use std::borrow::Cow;
 
 use rust_decimal::Decimal as Number;
 
-use super::{StateRef, Subject, key_value};
-use crate::model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Time, User};
-
-/// A value to be written to Zoho.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Datum<'a> {
-    Text(Cow<'a, str>),
-    Number(Number),
-    Bool(bool),
-    /// Unix seconds.
-    Time(i64),
-    /// The id of a record in Zoho.
-    Reference(&'a str),
-}
-
-/// The type of a source's [`Datum`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Text,
-    Integer,
-    Decimal,
-    Bool,
-    Time,
-}
-
-/// Converts a state's field to a value; `None` when it is missing, empty or, for a time, 0.
-trait AsDatum {
-    const SHAPE: Shape;
-    fn datum(&self) -> Option<Datum<'_>>;
-}
-
-impl AsDatum for String {
-    const SHAPE: Shape = Shape::Text;
-    fn datum(&self) -> Option<Datum<'_>> {
-        // Zoho trims texts; without this, the trimmed value would look like a difference later.
-        let text = self.trim();
-        (!text.is_empty()).then_some(Datum::Text(Cow::Borrowed(text)))
-    }
-}
-
-impl AsDatum for Decimal {
-    const SHAPE: Shape = Shape::Decimal;
-    fn datum(&self) -> Option<Datum<'_>> {
-        self.as_str().parse().ok().map(Datum::Number)
-    }
-}
-
-impl AsDatum for i64 {
-    const SHAPE: Shape = Shape::Integer;
-    fn datum(&self) -> Option<Datum<'_>> {
-        Some(Datum::Number(Number::from(*self)))
-    }
-}
-
-impl AsDatum for Id {
-    const SHAPE: Shape = Shape::Integer;
-    fn datum(&self) -> Option<Datum<'_>> {
-        self.0.datum()
-    }
-}
-
-impl AsDatum for bool {
-    const SHAPE: Shape = Shape::Bool;
-    fn datum(&self) -> Option<Datum<'_>> {
-        Some(Datum::Bool(*self))
-    }
-}
-
-impl AsDatum for Time {
-    const SHAPE: Shape = Shape::Time;
-    fn datum(&self) -> Option<Datum<'_>> {
-        (self.0 != 0).then_some(Datum::Time(self.0))
-    }
-}
-
-impl<T: AsDatum> AsDatum for Option<T> {
-    const SHAPE: Shape = T::SHAPE;
-    fn datum(&self) -> Option<Datum<'_>> {
-        self.as_ref().and_then(T::datum)
-    }
-}
+use super::{
+    StateRef, Subject,
+    datum::{AsDatum, Datum, Shape},
+    key_value,
+};
+use crate::model::{Completion, Course, CustomFields, Decimal, Enrolment, Grade, GradeItem, Kind, Names, Time, User};
 
 /// A named field of a `T`.
 pub(super) struct Accessor<T: 'static> {
@@ -113,15 +38,15 @@ macro_rules! accessors {
 accessors! { USER: User {
     userid username firstname lastname email idnumber phone1 phone2 institution department city country lang timezone auth
     confirmed suspended timecreated timemodified
-} "name" = user_name; }
+} "name" = user_name; "cohorts" = cohorts; }
 
 accessors! { COURSE: Course {
     courseid fullname shortname idnumber categoryid categoryname format visible startdate enddate timecreated timemodified
-} }
+} "categorypath" = category_path; "topcategory" = top_category; }
 
 accessors! { ENROLMENT: Enrolment {
     enrollmentid userid courseid enrol enabled timestart timeend timecreated timemodified
-} "roles" = enrolment_roles; }
+} "roles" = enrolment_roles; "groups" = groups; }
 
 accessors! { GRADE: Grade {
     gradeid userid itemid finalgrade gradetext feedback grader hidden timecreated timemodified
@@ -149,6 +74,32 @@ fn user_name(user: &User) -> Option<Datum<'_>> {
         (Some(name), None) | (None, Some(name)) => Some(Datum::Text(Cow::Owned(name))),
         (None, None) => user.username.datum(),
     }
+}
+
+fn cohorts(user: &User) -> Option<Datum<'_>> {
+    listed(user.cohorts.as_ref())
+}
+
+fn groups(enrolment: &Enrolment) -> Option<Datum<'_>> {
+    listed(enrolment.groups.as_ref())
+}
+
+fn listed(names: Option<&Names>) -> Option<Datum<'_>> {
+    names.filter(|names| !names.0.is_empty()).map(|names| Datum::Text(Cow::Owned(names.0.join(", "))))
+}
+
+fn category_path(course: &Course) -> Option<Datum<'_>> {
+    let names: Vec<_> =
+        course.categories.iter().flat_map(|path| &path.0).map(|category| category.name.trim()).collect();
+    (!names.is_empty()).then(|| Datum::Text(Cow::Owned(names.join(" / "))))
+}
+
+fn top_category(course: &Course) -> Option<Datum<'_>> {
+    course.categories.as_ref()?.0.first()?.name.datum()
+}
+
+fn custom<'a>(fields: Option<&'a CustomFields>, name: &str) -> Option<Datum<'a>> {
+    fields?.get(name)?.datum()
 }
 
 fn enrolment_roles(enrolment: &Enrolment) -> Option<Datum<'_>> {
@@ -204,7 +155,7 @@ fn percentage<'a>(grade: &Grade, item: Option<&GradeItem>) -> Option<Datum<'a>> 
 }
 
 /// A resolved source: a field of the record itself, or of a related record.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Path {
     Key,
     Site,
@@ -212,7 +163,11 @@ pub(super) enum Path {
     /// Of an enrolment, by the clock.
     Status,
     User(&'static Accessor<User>),
+    /// A person's custom profile field, by short name.
+    Profile(String),
     Course(&'static Accessor<Course>),
+    /// A course's custom field, by short name.
+    CourseField(String),
     Enrolment(&'static Accessor<Enrolment>),
     Grade(&'static Accessor<Grade>),
     Completion(&'static Accessor<Completion>),
@@ -228,9 +183,11 @@ impl Path {
     pub(super) fn resolve(kind: Kind, name: &str) -> Option<Self> {
         let has_person = matches!(kind, Kind::Enrolment | Kind::Grade | Kind::Completion);
         match (name.split_once('.'), kind) {
-            (Some(("user", name)), _) if has_person => find(USER, name).map(Self::User),
-            (Some(("course", name)), _) if has_person => find(COURSE, name).map(Self::Course),
+            (Some(("user", name)), _) if has_person => Self::of_user(name),
+            (Some(("course", name)), _) if has_person => Self::of_course(name),
             (Some(("item", name)), Kind::Grade) => find(ITEM, name).map(Self::Item),
+            (Some(_), Kind::User) => Self::of_user(name),
+            (Some(_), Kind::Course) => Self::of_course(name),
             (Some(_), _) => None,
             (None, _) if name == "key" => Some(Self::Key),
             (None, _) if name == "site" => Some(Self::Site),
@@ -244,8 +201,24 @@ impl Path {
         }
     }
 
+    fn of_user(name: &str) -> Option<Self> {
+        match name.split_once('.') {
+            Some(("profile", name)) if !name.is_empty() => Some(Self::Profile(name.to_owned())),
+            Some(_) => None,
+            None => find(USER, name).map(Self::User),
+        }
+    }
+
+    fn of_course(name: &str) -> Option<Self> {
+        match name.split_once('.') {
+            Some(("customfields", name)) if !name.is_empty() => Some(Self::CourseField(name.to_owned())),
+            Some(_) => None,
+            None => find(COURSE, name).map(Self::Course),
+        }
+    }
+
     /// Its name in the mapping of `kind`; the inverse of [`Self::resolve`].
-    pub(super) fn name(self, kind: Kind) -> String {
+    pub(super) fn name(&self, kind: Kind) -> String {
         let of = |other: Kind, name: &str| if kind == other { name.to_owned() } else { format!("{other}.{name}") };
         match self {
             Self::Key => "key".to_owned(),
@@ -253,7 +226,9 @@ impl Path {
             Self::Percentage => "percentage".to_owned(),
             Self::Status => "status".to_owned(),
             Self::User(accessor) => of(Kind::User, accessor.name),
+            Self::Profile(name) => of(Kind::User, &format!("profile.{name}")),
             Self::Course(accessor) => of(Kind::Course, accessor.name),
+            Self::CourseField(name) => of(Kind::Course, &format!("customfields.{name}")),
             Self::Enrolment(accessor) => accessor.name.to_owned(),
             Self::Grade(accessor) => accessor.name.to_owned(),
             Self::Completion(accessor) => accessor.name.to_owned(),
@@ -261,15 +236,26 @@ impl Path {
         }
     }
 
+    /// Whether it is a value of a person.
+    pub(super) fn is_of_user(&self) -> bool {
+        matches!(self, Self::User(_) | Self::Profile(_))
+    }
+
+    /// Whether it is a value of a course.
+    pub(super) fn is_of_course(&self) -> bool {
+        matches!(self, Self::Course(_) | Self::CourseField(_))
+    }
+
     /// Whether it is a person's country.
-    pub(super) fn is_country(self) -> bool {
+    pub(super) fn is_country(&self) -> bool {
         matches!(self, Self::User(accessor) if accessor.name == "country")
     }
 
-    pub(super) fn shape(self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         match self {
             Self::Key | Self::Site | Self::Status => Shape::Text,
             Self::Percentage => Shape::Decimal,
+            Self::Profile(_) | Self::CourseField(_) => Shape::Any,
             Self::User(accessor) => accessor.shape,
             Self::Course(accessor) => accessor.shape,
             Self::Enrolment(accessor) => accessor.shape,
@@ -280,20 +266,22 @@ impl Path {
     }
 
     /// All possible values, if there are only a few.
-    pub(super) fn values(self) -> &'static [&'static str] {
+    pub(super) fn values(&self) -> &'static [&'static str] {
         if matches!(self, Self::Status) { STATUSES } else { &[] }
     }
 
     /// The value of a person or course by itself.
-    pub(super) fn read_from(self, state: StateRef<'_>) -> Option<Datum<'_>> {
+    pub(super) fn read_from<'a>(&self, state: StateRef<'a>) -> Option<Datum<'a>> {
         match (self, state) {
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
+            (Self::Profile(name), StateRef::User(user)) => custom(user.profile.as_ref(), name),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
+            (Self::CourseField(name), StateRef::Course(course)) => custom(course.customfields.as_ref(), name),
             _ => None,
         }
     }
 
-    pub(super) fn read<'a>(self, subject: &Subject<'a>) -> Option<Datum<'a>> {
+    pub(super) fn read<'a>(&self, subject: &Subject<'a>) -> Option<Datum<'a>> {
         match (self, subject.state) {
             (Self::Key, state) => Some(Datum::Text(Cow::Owned(key_value(subject.site, state)))),
             (Self::Site, _) => Some(Datum::Text(Cow::Borrowed(subject.site))),
@@ -303,8 +291,14 @@ impl Path {
             }
             (Self::User(accessor), StateRef::User(user)) => (accessor.get)(user),
             (Self::User(accessor), _) => subject.user.and_then(accessor.get),
+            (Self::Profile(name), StateRef::User(user)) => custom(user.profile.as_ref(), name),
+            (Self::Profile(name), _) => subject.user.and_then(|user| custom(user.profile.as_ref(), name)),
             (Self::Course(accessor), StateRef::Course(course)) => (accessor.get)(course),
             (Self::Course(accessor), _) => subject.course.and_then(accessor.get),
+            (Self::CourseField(name), StateRef::Course(course)) => custom(course.customfields.as_ref(), name),
+            (Self::CourseField(name), _) => {
+                subject.course.and_then(|course| custom(course.customfields.as_ref(), name))
+            }
             (Self::Enrolment(accessor), StateRef::Enrolment(enrolment)) => (accessor.get)(enrolment),
             (Self::Grade(accessor), StateRef::Grade(grade)) => (accessor.get)(grade),
             (Self::Completion(accessor), StateRef::Completion(completion)) => (accessor.get)(completion),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Offset, TimeZone};
 use chrono_tz::Tz;
 use rust_decimal::{Decimal as Number, RoundingStrategy};
 
-use super::source::Datum;
+use super::datum::Datum;
 
 /// The value as text.
 pub(super) fn text<'a>(datum: &'a Datum<'_>) -> Cow<'a, str> {

@@ -3,7 +3,10 @@
 use chrono_tz::Tz;
 
 use crate::{
-    model::{Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Role, Roles, Time, User},
+    model::{
+        Categories, Category, Completion, Course, Decimal, Enrolment, Grade, GradeItem, Id, Kind, Names, Role, Roles,
+        Time, User,
+    },
     zoho::mapping::{StateRef, Subject},
 };
 
@@ -65,6 +68,10 @@ fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
 
+fn names(names: &[&str]) -> Option<Names> {
+    Some(Names(names.iter().map(|name| (*name).to_owned()).collect()))
+}
+
 fn decimal(digits: &str) -> Option<Decimal> {
     digits.parse().ok()
 }
@@ -90,6 +97,7 @@ fn user() -> User {
         suspended: Some(false),
         timecreated: Some(BEGIN),
         timemodified: Some(LESSON),
+        cohorts: names(&["Examples"]),
         ..User::unknown(ID)
     }
 }
@@ -101,6 +109,7 @@ fn course() -> Course {
         idnumber: text("CHECK-1"),
         categoryid: Some(ID),
         categoryname: text("Examples"),
+        categories: Some(Categories(vec![Category { id: ID, name: "Examples".to_owned() }])),
         format: text("topics"),
         visible: Some(true),
         startdate: Some(BEGIN),
@@ -122,6 +131,7 @@ fn enrolment() -> Enrolment {
         timeend: Some(END),
         timecreated: Some(BEGIN),
         timemodified: Some(LESSON),
+        groups: names(&["Examples"]),
         ..Enrolment::unknown(ID, ID, ID)
     }
 }

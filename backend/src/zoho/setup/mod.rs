@@ -5,6 +5,7 @@ pub mod check;
 mod edition;
 mod obstacles;
 mod room;
+pub mod suggest;
 mod survey;
 
 use std::{collections::BTreeMap, fmt};

@@ -47,6 +47,7 @@ fn bad_data() -> Vec<(&'static str, Value, Errors)> {
         case("user_updated", json!({"userid": "9223372036854775808"}), &[("/userid", "out_of_range")]),
         case("user_updated", json!({"userid": 1.5}), &[("/userid", "wrong_type")]),
         case("user_updated", json!({"userid": " 1"}), &[("/userid", "wrong_type")]),
+        case("user_updated", json!({"userid": 1, "profile": {"level": 3}}), &[("/profile", "wrong_type")]),
         case(
             "user_enrolled",
             json!({

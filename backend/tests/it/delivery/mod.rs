@@ -4,6 +4,7 @@ mod adoption;
 mod again;
 mod brake;
 mod contention;
+mod custom;
 mod derived;
 mod failures;
 mod former;

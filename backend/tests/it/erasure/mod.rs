@@ -24,7 +24,7 @@ pub(crate) const ZELDA: i64 = 11;
 const BYSTANDER: i64 = 12;
 
 /// Markers that identify the person, each in its own field.
-pub(crate) const MARKS: [&str; 12] = [
+pub(crate) const MARKS: [&str; 15] = [
     "Zeldamark",
     "Quillmark",
     "zquillmark",
@@ -34,6 +34,9 @@ pub(crate) const MARKS: [&str; 12] = [
     "deptmark",
     "instmark",
     "extramark",
+    "profilemark",
+    "cohortmark",
+    "groupmark",
     "feedbackmark",
     "77.12345",
     "oldnamemark",
@@ -44,10 +47,15 @@ fn zelda(firstname: &str) -> Value {
     let fields = json!({
         "firstname": firstname, "lastname": "Quillmark", "email": "zquillmark@example.org", "idnumber": "idnomark",
         "phone1": "phonemark!", "city": "citymark", "department": "deptmark", "institution": "instmark",
-        "something_new": "extramark",
+        "something_new": "extramark", "profile": {"birthday": "profilemark"}, "cohorts": ["cohortmark"],
     });
     zelda.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     zelda
+}
+
+fn in_group(mut enrolment: Value) -> Value {
+    enrolment["groups"] = json!(["groupmark"]);
+    enrolment
 }
 
 fn with_feedback(mut grade: Value, feedback: &str) -> Value {
@@ -64,7 +72,7 @@ pub(crate) fn story() -> Vec<Value> {
         at(3, "user_created", zelda("oldnamemark")),
         at(4, "user_created", user(BYSTANDER, "bystander")),
         at(5, "user_updated", zelda("Zeldamark")),
-        at(6, "user_enrolled", enrolment(21, ZELDA, 5)),
+        at(6, "user_enrolled", in_group(enrolment(21, ZELDA, 5))),
         at(7, "user_enrolled", enrolment(22, ZELDA, 6)),
         at(8, "user_enrolled", enrolment(23, BYSTANDER, 5)),
         at(9, "grade_updated", with_feedback(grade(31, ZELDA, 41, 5, "77.12345"), &long)),

@@ -46,7 +46,7 @@ class payload {
         change::COURSE => [
             'fullname' => 'text', 'shortname' => 'text', 'idnumber' => 'text', 'categoryid' => 'int', 'categoryname' => 'text',
             'format' => 'text', 'visible' => 'bool', 'startdate' => 'time', 'enddate' => 'time', 'timecreated' => 'time',
-            'timemodified' => 'time',
+            'timemodified' => 'time', 'categories' => 'categories',
         ],
         change::ENROLMENT => [
             'roles' => 'roles', 'enrol' => 'text', 'enabled' => 'bool', 'status' => 'int', 'timestart' => 'time',
@@ -60,6 +60,19 @@ class payload {
         ],
         change::COMPLETION => ['timecompleted' => 'time'],
     ];
+
+    /** @var string[] name of the object that holds a record's custom fields, by kind. It is only sent if any are chosen. */
+    const CUSTOM = [change::USER => 'profile', change::COURSE => 'customfields'];
+
+    /** @var string[] name of the list of what a person belongs to, by kind. It is only sent if the settings say so. */
+    const NAMES = [change::USER => 'cohorts', change::ENROLMENT => 'groups'];
+    /** @var int names in one list; the backend accepts no more */
+    const MOST_NAMES = 500;
+
+    /** @var int custom fields of one record; the backend accepts no more */
+    const CUSTOM_FIELDS = 250;
+    /** @var int longest value of a custom field, in bytes: as much as Zoho's longest text has characters */
+    const CUSTOM_BYTES = 32000;
 
     /** @var string[][] event types by kind and by what happened */
     const TYPES = [
@@ -109,7 +122,34 @@ class payload {
                 $data[$name] = isset($row[$name]) ? self::value($type, $row[$name]) : null;
             }
         }
+        $custom = self::CUSTOM[$change->kind] ?? null;
+        if ($custom !== null && isset($row[$custom])) {
+            $data[$custom] = self::custom($row[$custom]);
+        }
+        $names = self::NAMES[$change->kind] ?? null;
+        if ($names !== null && isset($row[$names])) {
+            $data[$names] = array_slice($row[$names], 0, self::MOST_NAMES);
+        }
         return $data;
+    }
+
+    /**
+     * Custom fields within the bounds of the contract. What does not fit any more is left out.
+     *
+     * @param string[] $texts by short name
+     * @return \stdClass an object in JSON even if it is empty
+     */
+    private static function custom(array $texts): \stdClass {
+        $custom = [];
+        $room = self::TEXT_BYTES;
+        foreach ($texts as $name => $text) {
+            $text = self::clip($text, self::CUSTOM_BYTES);
+            $room -= strlen((string)$name) + strlen($text);
+            if ($room >= 0) {
+                $custom[$name] = $text;
+            }
+        }
+        return (object)$custom;
     }
 
     /**
@@ -129,7 +169,7 @@ class payload {
                 // A typing error in one date must not stop the record.
                 return $value >= 0 && $value <= self::TIME_MAX ? (int)$value : null;
             case 'text':
-                return self::clip((string)$value);
+                return self::clip((string)$value, self::TEXT_BYTES);
             case 'decimal':
                 // Decimals stay strings: a float would lose digits. Where a database's driver makes floats of them, the digits
                 // must depend neither on the language nor on serialize_precision.
@@ -140,16 +180,17 @@ class payload {
     }
 
     /**
-     * Truncates a text to TEXT_BYTES, never within a character.
+     * Truncates a text, never within a character.
      *
      * @param string $text
+     * @param int $bytes
      * @return string
      */
-    private static function clip(string $text): string {
-        if (strlen($text) <= self::TEXT_BYTES) {
+    private static function clip(string $text, int $bytes): string {
+        if (strlen($text) <= $bytes) {
             return $text;
         }
         // Drops the last character, which may be incomplete and so invalid UTF-8.
-        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*$/D', '', substr($text, 0, self::TEXT_BYTES));
+        return preg_replace('/[\xC0-\xFF][\x80-\xBF]*$/D', '', substr($text, 0, $bytes));
     }
 }

@@ -53,10 +53,13 @@ final class payload_test extends \basic_testcase {
      */
     private function row(string $kind): array {
         $values = ['text' => 'text', 'int' => '7', 'time' => '7', 'bool' => '1', 'decimal' => '82.50000',
-            'roles' => [['shortname' => 'student', 'archetype' => 'student']]];
-        return array_map(function ($type) use ($values) {
+            'roles' => [['shortname' => 'student', 'archetype' => 'student']],
+            'categories' => [['id' => 3, 'name' => 'Science']]];
+        $row = array_map(function ($type) use ($values) {
             return $values[$type];
         }, payload::FIELDS[$kind]);
+        $row += isset(payload::CUSTOM[$kind]) ? [payload::CUSTOM[$kind] => ['level' => '3']] : [];
+        return $row + (isset(payload::NAMES[$kind]) ? [payload::NAMES[$kind] => ['Year 1']] : []);
     }
 
     /**
@@ -145,9 +148,14 @@ final class payload_test extends \basic_testcase {
             }
             // Without what only the original plugin sends.
             $fields = array_diff_key($example, payload::IDS[$kind], ['deleted' => 0, 'eventname' => 0, 'roleid' => 0]);
+            $custom = payload::CUSTOM[$kind] ?? '';
+            $data = payload::state($change, $example, []);
+            $this->assertSame($fields[$custom] ?? null, isset($data[$custom]) ? (array)$data[$custom] : null);
+            $names = payload::NAMES[$kind] ?? '';
+            $this->assertSame($fields[$names] ?? null, $data[$names] ?? null);
+            unset($fields[$custom], $fields[$names]);
             $this->assertSame([], array_diff_key($fields, payload::FIELDS[$kind]), "fields of $type.json that are not sent");
             // Compared by meaning: the examples have numbers as strings, as Moodle's database does.
-            $data = payload::state($change, $example, []);
             foreach ($fields as $name => $value) {
                 $isnumber = in_array(payload::FIELDS[$kind][$name], ['int', 'time', 'bool'], true) && $value !== null;
                 $this->assertSame($isnumber ? (int)$value : $value, $isnumber ? (int)$data[$name] : $data[$name], "$type.$name");
@@ -195,7 +203,36 @@ final class payload_test extends \basic_testcase {
         $this->assertArrayNotHasKey('phone1', $data);
         $this->assertArrayNotHasKey('email', $data);
         $this->assertSame(1, $data['userid']);
-        $this->assertCount(count(payload::FIELDS[change::USER]) + 1 - 2, $data);
+        // With the id, custom fields and cohorts.
+        $this->assertCount(count(payload::FIELDS[change::USER]) + 3 - 2, $data);
+    }
+
+    /**
+     * Custom fields are an object of texts within the contract's bounds, and absent if none are chosen: a state is then the same as
+     * before there were any.
+     */
+    public function test_custom_fields(): void {
+        $encoded = function (array $row) {
+            return event::encode(array_slice(payload::state($this->change(change::USER), $row, []), -1));
+        };
+        $this->assertSame('{"timemodified":null}', $encoded([]));
+        $this->assertSame('{"profile":{}}', $encoded(['profile' => []]));
+        $this->assertSame('{"cohorts":[]}', $encoded(['cohorts' => []]));
+        $many = $encoded(['cohorts' => array_fill(0, payload::MOST_NAMES + 1, 'a')]);
+        $this->assertCount(payload::MOST_NAMES, json_decode($many, true)['cohorts']);
+        // PHP makes integers of such names.
+        $this->assertSame('{"profile":{"0":"a","1":"b"}}', $encoded(['profile' => ['0' => 'a', '1' => 'b']]));
+        $long = str_repeat('ü', payload::CUSTOM_BYTES);
+        $names = array_map(function ($i) {
+            return "name$i";
+        }, range(1, payload::CUSTOM_FIELDS));
+        $data = payload::state($this->change(change::USER), ['profile' => array_fill_keys($names, $long) + ['z' => '']], []);
+        $texts = (array)$data['profile'];
+        // The last character may be incomplete, so it is dropped.
+        $this->assertSame(payload::CUSTOM_BYTES - 2, strlen($texts['name1']));
+        $bytes = strlen(implode('', $texts)) + strlen(implode('', array_keys($texts)));
+        $this->assertLessThanOrEqual(payload::TEXT_BYTES, $bytes);
+        $this->assertGreaterThan(payload::TEXT_BYTES - payload::CUSTOM_BYTES - 10, $bytes);
     }
 
     /**

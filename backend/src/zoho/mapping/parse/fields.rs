@@ -8,10 +8,11 @@ use toml::de::DeValue;
 use super::{
     super::{
         Constant, FieldType, Owner, Related, Rule,
+        datum::Shape,
         problem::Report,
         reader::{MappingTable, article, constant, number},
         rule::{Form, Hint, Null, Transform, ValueSource},
-        source::{Path, Shape},
+        source::Path,
     },
     KindContext,
     module::PARITY,
@@ -220,7 +221,7 @@ fn bands(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Option<Vec<(N
 /// Checks that the transformations suit the type of the source.
 fn check_shapes(report: &mut Report<'_>, table: &MappingTable<'_>, rule: &Rule, has_date: bool, has_decimals: bool) {
     let shapes: Vec<_> = rule.paths().iter().map(|path| path.shape()).collect();
-    let are = |allowed: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| allowed.contains(shape));
+    let are = |allowed: &[Shape]| !shapes.is_empty() && shapes.iter().all(|shape| shape.may_be(allowed));
     let joins = matches!(rule.source, ValueSource::Join { .. });
     let numbers = are(&[Shape::Integer, Shape::Decimal]) && !joins;
     match rule.transform {
@@ -229,7 +230,7 @@ fn check_shapes(report: &mut Report<'_>, table: &MappingTable<'_>, rule: &Rule, 
         Transform::Map { .. } if shapes.is_empty() => table.refuse(report, "map is for from and join"),
         _ => {}
     }
-    if has_date && (joins || !are(&[Shape::Time])) {
+    if has_date && (joins || !shapes.iter().all(|shape| *shape == Shape::Time)) {
         table.refuse(report, "date is for times");
     }
     if has_decimals && !numbers {

@@ -103,7 +103,7 @@ fn excluded_users(report: &mut Report<'_>, table: &mut MappingTable<'_>) -> Vec<
 fn excluded_values(report: &mut Report<'_>, fields: &MappingTable<'_>) -> Vec<(String, Vec<String>)> {
     let mut excluded = Vec::new();
     for (name, entry, span) in fields.entries() {
-        if !matches!(Path::resolve(Kind::User, name), Some(Path::User(_))) {
+        if !Path::resolve(Kind::User, name).is_some_and(|path| path.is_of_user()) {
             report.add(span, fields.place.clone(), format!("{name} is no field of people in Moodle"));
         }
         let values = owned(fields.texts_of(report, entry)).iter().map(|value| value.to_lowercase()).collect();

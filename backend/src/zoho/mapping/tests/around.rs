@@ -37,7 +37,10 @@ fn roles() {
 #[test]
 fn courses_and_categories() {
     let wants = |filter: &DeliveryFilter| {
-        let data = json!({ "courseid": 1, "shortname": "ENG-1", "idnumber": "C-17", "categoryid": 3, "categoryname": "Engineering" });
+        let data = json!({
+            "courseid": 1, "shortname": "ENG-1", "idnumber": "C-17", "categoryid": 3, "categoryname": "Engineering",
+            "categories": [{ "id": 2, "name": "Faculty of Technology" }, { "id": 3, "name": "Engineering" }],
+        });
         let Owned::Course(course) = Thing::read("course_created", data).state else { panic!("a course is needed") };
         filter.wants_course(&course)
     };
@@ -46,6 +49,8 @@ fn courses_and_categories() {
         "courses = \"C-17\"",
         "categories = \"3\"",
         "categories = \"Engineering\"",
+        "categories = \"2\"",
+        "categories = \"Faculty of Technology\"",
         "courses = \"x\"\ncategories = \"3\"",
     ] {
         let filter = filter(chosen);

@@ -1,6 +1,7 @@
 //! The mapping on the payloads that the tests of both sides share.
 
 mod around;
+mod custom;
 mod digest;
 mod examples;
 mod mistakes;

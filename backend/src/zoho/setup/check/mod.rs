@@ -261,7 +261,7 @@ impl Checker<'_> {
             return;
         }
         let shapes = rule.shapes();
-        let are = |allowed: &[Shape]| shapes.iter().all(|shape| allowed.contains(shape));
+        let are = |allowed: &[Shape]| shapes.iter().all(|shape| shape.may_be(allowed));
         let fits = match field.data_type.as_str() {
             "text" | "textarea" | "picklist" | "multiselectpicklist" => true,
             "email" | "phone" | "website" => are(&[Shape::Text]),
