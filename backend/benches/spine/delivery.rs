@@ -135,13 +135,8 @@ pub(crate) async fn measure(
     }
     servers.insert(0, first);
     let first = servers.first().ok_or("no server")?;
-    let mut sender =
-        Sender { connection: Connection::open(first.address).await?, token: first.site_token.clone(), sent: 0 };
-
-    let course =
-        [json!({"type": "course_created", "data": {"courseid": 1, "fullname": "Biology", "shortname": "bio"}})];
-    sender.send(course.into_iter()).await?;
-    sender.send((1..=USERS).map(user)).await?;
+    let mut sender = Sender::open(first).await?;
+    begin_site(&mut sender).await?;
     rest(&database).await?;
     server::run(&database, &settings, &["sync", "pause"])?;
     sender.send((0..records).map(grade)).await?;
@@ -197,8 +192,16 @@ fn usage(servers: &[Server]) -> Result<(f64, u64), Failed> {
     Ok(sum)
 }
 
+/// Sends a course and its people.
+pub(crate) async fn begin_site(sender: &mut Sender) -> Result<(), Failed> {
+    let course =
+        [json!({"type": "course_created", "data": {"courseid": 1, "fullname": "Biology", "shortname": "bio"}})];
+    sender.send(course.into_iter()).await?;
+    sender.send((1..=USERS).map(user)).await
+}
+
 /// Waits until nothing is pending or in flight.
-async fn rest(database: &Database) -> Result<(), Failed> {
+pub(crate) async fn rest(database: &Database) -> Result<(), Failed> {
     let deadline = Instant::now() + PATIENCE;
     while database.undelivered().await? > 0 {
         if Instant::now() > deadline {
@@ -216,7 +219,7 @@ fn user(id: u64) -> Value {
     }})
 }
 
-fn grade(number: u64) -> Value {
+pub(crate) fn grade(number: u64) -> Value {
     let item = 1 + number / USERS;
     json!({"type": "grade_updated", "data": {
         "gradeid": number + 1, "userid": 1 + number % USERS, "itemid": item, "courseid": 1, "itemtype": "mod", "itemmodule": "assign",
@@ -226,14 +229,19 @@ fn grade(number: u64) -> Value {
 }
 
 /// Sends batches as the plugin does.
-struct Sender {
+pub(crate) struct Sender {
     connection: Connection,
     token: String,
     sent: u64,
 }
 
 impl Sender {
-    async fn send(&mut self, events: impl Iterator<Item = Value>) -> Result<(), Failed> {
+    pub(crate) async fn open(server: &Server) -> Result<Self, Failed> {
+        let connection = Connection::open(server.address).await?;
+        Ok(Self { connection, token: server.site_token.clone(), sent: 0 })
+    }
+
+    pub(crate) async fn send(&mut self, events: impl Iterator<Item = Value>) -> Result<(), Failed> {
         let mut events = events.peekable();
         while events.peek().is_some() {
             let batch: Vec<Value> = events.by_ref().take(1_000).map(|event| self.complete(event)).collect();

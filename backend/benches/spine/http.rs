@@ -22,7 +22,7 @@ impl Connection {
         Ok(Self { stream, buffer: Vec::with_capacity(64 * 1024) })
     }
 
-    /// Sends a request and returns the body of its answer, which must be 200.
+    /// Sends a request and returns the body of its answer, which must be 200, or empty with 204.
     pub(crate) async fn exchange(&mut self, request: &[u8]) -> Result<&[u8], Failed> {
         self.stream.write_all(request).await?;
         self.buffer.clear();
@@ -41,7 +41,7 @@ impl Connection {
             }
         }
         let body = self.buffer.get(head..).unwrap_or_default();
-        if status != 200 {
+        if status != 200 && status != 204 {
             return Err(format!("the server answered {status}: {}", String::from_utf8_lossy(body)).into());
         }
         Ok(body)
@@ -56,7 +56,11 @@ fn parse_head(head: &[u8]) -> Result<(u16, usize), Failed> {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse())
     };
-    let length = head.lines().find_map(field).ok_or("an answer without content-length")??;
+    let length = match head.lines().find_map(field) {
+        Some(length) => length?,
+        None if status == 204 => 0,
+        None => return Err("an answer without content-length".into()),
+    };
     Ok((status, length))
 }
 

@@ -19,6 +19,7 @@ mod http;
 mod ingest;
 mod load;
 mod pages;
+mod parity;
 mod payload;
 mod report;
 mod server;
@@ -44,7 +45,7 @@ struct Arguments {
     #[arg(long)]
     quick: bool,
     /// Only what has NAME in its name, of: ingest-sqlite, ingest-postgres, delivery-sqlite, delivery-postgres,
-    /// pages-sqlite, pages-postgres, size-sqlite, size-postgres, commands-sqlite, commands-postgres, copy-postgres,
+    /// pages-sqlite, pages-postgres, parity-sqlite, parity-postgres, size-sqlite, size-postgres, commands-sqlite, commands-postgres, copy-postgres,
     /// backfill-postgres (also of the programs that --against names)
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     only: String,
@@ -96,7 +97,7 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
         let backfills = kind == Kind::Postgres && selected("backfill");
         if !backfills
             && !copies
-            && !["ingest", "delivery", "pages", "size", "commands"].into_iter().any(selected)
+            && !["ingest", "delivery", "pages", "parity", "size", "commands"].into_iter().any(selected)
             && !selected("")
         {
             continue;
@@ -125,6 +126,9 @@ async fn run(arguments: &Arguments, databases: &Databases) -> Result<(), Failed>
         }
         if selected("pages") {
             pages::run(databases, kind, arguments.quick).await?;
+        }
+        if selected("parity") {
+            parity::run(databases, kind, arguments.quick).await?;
         }
         if selected("size") {
             size::run(databases, kind, arguments.quick).await?;

@@ -173,6 +173,12 @@ pub(crate) fn run(database: &Database, settings: &[(&str, &str)], arguments: &[&
     Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into())
 }
 
+/// What a command prints, also one that ends with a failure because of what it found.
+pub(crate) fn output(database: &Database, settings: &[(&str, &str)], arguments: &[&str]) -> Result<String, Failed> {
+    let output = command(database).envs(settings.iter().copied()).args(arguments).output()?;
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// The CPU seconds that this process has used.
 pub(crate) fn own_cpu_seconds() -> Result<f64, Failed> {
     cpu_seconds(&fs::read_to_string("/proc/self/stat")?)

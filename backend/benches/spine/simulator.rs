@@ -47,6 +47,35 @@ impl Simulator {
         self.child.id()
     }
 
+    /// Does what an administrator or a person does.
+    pub(crate) async fn control(&self, place: &str, body: Value) -> Result<(), Failed> {
+        self.request("POST", place, Some(body)).await.map(|_| ())
+    }
+
+    /// The API credits used so far.
+    pub(crate) async fn used(&self) -> Result<u64, Failed> {
+        let settings = self.request("GET", "settings", None).await?;
+        settings.get("used").and_then(Value::as_u64).ok_or_else(|| "no number of credits".into())
+    }
+
+    /// The ids of all contacts.
+    pub(crate) async fn contacts(&self) -> Result<Vec<Value>, Failed> {
+        let state = self.request("GET", "state", None).await?;
+        let contacts = state.pointer("/modules/Contacts").and_then(Value::as_array).ok_or("no contacts")?;
+        Ok(contacts.iter().filter_map(|contact| contact.get("id").cloned()).collect())
+    }
+
+    async fn request(&self, method: &str, place: &str, body: Option<Value>) -> Result<Value, Failed> {
+        let body = body.map(|body| body.to_string()).unwrap_or_default();
+        let request = format!(
+            "{method} /__sim/{place} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut connection = Connection::open(self.address).await?;
+        let answer = connection.exchange(request.as_bytes()).await?;
+        Ok(serde_json::from_slice(answer).unwrap_or_default())
+    }
+
     pub(crate) async fn connect(&self) -> Result<Calls, Failed> {
         Ok(Calls { connection: Connection::open(self.address).await?, last: 0 })
     }
