@@ -286,7 +286,7 @@ async function parity() {
     await shows(/Decided about 1 finding/);
     await cityInZohoIs(moved.Email, moved.Mailing_City);
     await main.getByRole('button', { name: /^Leave it out/ }).press('Enter');
-    await shows(/Nothing of this/);
+    await shows(/Nothing in Zoho waits for a decision/);
     await browser.look(page, 'parity-left');
     await main.getByRole('button', { name: /^Create it after all/ }).click();
     await reloadUntil('/', /All is well/);

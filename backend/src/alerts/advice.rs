@@ -5,6 +5,9 @@
 
 use crate::model::ItemState;
 
+/// The code of records that somebody deleted at the destination: a finding, about which a person decides.
+pub const DELETED_THERE: &str = "deleted_in_zoho";
+
 /// What a code means.
 #[derive(Debug)]
 pub struct Meaning {
@@ -112,7 +115,7 @@ fn words(code: &str) -> Option<(String, &'static str)> {
             "Unusually many records would be blanked or deleted",
             "Find out why they are gone in Moodle, then approve or refuse them on the page Brake.",
         ),
-        "deleted_in_zoho" => (
+        DELETED_THERE => (
             "Somebody deleted their record in Zoho",
             "Decide on the page Parity: create it again, or leave it out. A record that is restored from Zoho's recycle bin goes on by \
              itself.",
@@ -180,7 +183,7 @@ fn words(code: &str) -> Option<(String, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{meaning, words};
+    use super::{DELETED_THERE, meaning, words};
     use crate::model::ItemState;
 
     /// Codes of our own, and those of Zoho's for which its client has words of their own.
@@ -199,7 +202,7 @@ mod tests {
         "braked_adoption",
         "braked_deletion",
         "braked_removal",
-        "deleted_in_zoho",
+        DELETED_THERE,
         "lead",
         "not_searchable",
         "remote_taken",

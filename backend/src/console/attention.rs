@@ -91,6 +91,8 @@ struct Group {
     lines: Vec<Line>,
     more: bool,
     list: String,
+    /// Where it is decided, if that is elsewhere: to retry would only ask again.
+    decide: Option<String>,
 }
 
 impl Held {
@@ -182,6 +184,8 @@ async fn read_destination(
             lines: rows.iter().map(line).collect(),
             more: count > EXAMPLES,
             list: format!("/records?{}", words::query(&query)),
+            decide: (code == advice::DELETED_THERE)
+                .then(|| format!("/parity?{}", words::query(&[("sort", "deleted"), ("kind", kind.as_str())]))),
             count: number(count),
             records: counted(count, &format!("{kind} record")),
             one: count == 1,

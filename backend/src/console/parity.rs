@@ -43,6 +43,7 @@ struct ParityPage {
     kinds: Vec<KindLine>,
     zoho: Option<Comparisons>,
     query: ParityQuery,
+    is_filtered: bool,
     choices: Choices,
     /// What the filter shows.
     found: Listed,
@@ -113,6 +114,11 @@ fn set(text: Option<&String>) -> Option<&str> {
 }
 
 impl ParityQuery {
+    fn is_filtered(&self) -> bool {
+        let filters = [&self.kind, &self.sort, &self.site, &self.record, &self.state];
+        filters.into_iter().any(|filter| set(filter.as_ref()).is_some_and(|word| word != FindingState::Open.as_str()))
+    }
+
     fn kind(&self) -> &str {
         set(self.kind.as_ref()).unwrap_or_default()
     }
@@ -225,6 +231,7 @@ pub(super) async fn page(
         sentence: agreement.sentence.clone(),
         kinds: kinds(&agreement),
         zoho: comparisons,
+        is_filtered: query.is_filtered(),
         all: All::of(&found, state, filter, &counts),
         query,
         choices,

@@ -101,6 +101,13 @@ mod tests {
         };
         let both = "Moodle, the backend and Zoho agree, as of 2026-11-22T07:46:47.000Z";
         assert_eq!(said(&[&equal], Some(there(0, 0))), (true, format!("{both}.")));
+        for (watched_at, since) in
+            [(None, "2026-11-22T02:01:00.000Z"), (Some("2026-11-22T09:00:00.000Z"), "2026-11-22T07:46:47.000Z")]
+        {
+            let watched_at = watched_at.map(str::to_owned);
+            let (_, words) = said(&[&equal], Some(DestinationParityView { watched_at, ..there(0, 0) }));
+            assert_eq!(words, format!("Moodle, the backend and Zoho agree, as of {since}."), "the earlier one");
+        }
         let left = format!("{both}, except for 1 record that a person left as it is in Zoho.");
         assert_eq!(said(&[&equal], Some(there(0, 1))), (true, left));
         let (agrees, words) = said(&[&equal], Some(there(2, 0)));

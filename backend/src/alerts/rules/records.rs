@@ -3,7 +3,7 @@
 use super::{Violation, input::DestinationInput, limit, list};
 use crate::{
     alerts::{
-        advice::meaning,
+        advice::{DELETED_THERE, meaning},
         links,
         words::{capitalised, counted, of_kind, records, when},
     },
@@ -12,9 +12,6 @@ use crate::{
     model::{AlertCause, Effect, ItemState, RecordKey, Severity},
     store::Reason,
 };
-
-/// The code of records that somebody deleted at the destination.
-const DELETED_THERE: &str = "deleted_in_zoho";
 
 /// Judges records that failed. What the brake holds back has a rule of its own, and so has what people deleted.
 pub(super) fn failed(input: &DestinationInput, rules: &AlertRules) -> Option<Violation> {

@@ -250,6 +250,8 @@ async fn pages_and_alerts_name_what_is_open(database: Database) {
     watch(&database, &zoho);
     rest(&database).await;
     assert_eq!(item(&database, "user", 3).await.0, "failed");
+    let page = browser.get("/attention").await.html;
+    assert!(page.contains("/parity?sort=deleted&#38;kind=user") && !page.contains("Retry"), "{page}");
     let told = async || open().await.filter(|alert| alert["title"] == "1 record was deleted in Zoho");
     until("the alert is about the deletion", told).await;
     let alerts = server.reader().list("/api/v1/alerts").await;
