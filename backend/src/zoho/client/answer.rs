@@ -7,7 +7,6 @@ use reqwest::header::DATE;
 use serde_json::{Map, Value};
 
 use super::{
-    changes::time,
     error::CallError,
     refusal::{Action, MAX_RECORDS, Purpose, RecordAnswer, Refusal, word},
 };
@@ -85,6 +84,11 @@ pub(super) fn entries(
         return Err(unexpected(answer.status));
     };
     entries.iter().map(|entry| read_entry(entry, purpose).ok_or_else(|| unexpected(answer.status))).collect()
+}
+
+/// A time in an answer.
+pub fn time(value: &Value) -> Option<Timestamp> {
+    Timestamp::from_rfc3339(value.as_str()?)
 }
 
 fn read_entry(entry: &Value, purpose: Purpose) -> Option<RecordAnswer> {

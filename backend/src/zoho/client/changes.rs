@@ -4,7 +4,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Call, Client, answer, error::CallError};
+use super::{
+    Call, Client,
+    answer::{self, time},
+    error::CallError,
+};
 use crate::clock::Timestamp;
 
 /// Rows of one call of COQL: the smaller of the two limits in Zoho's documentation, and all that one credit pays.
@@ -80,11 +84,6 @@ fn deleted(entry: &Map<String, Value>) -> Option<DeletedRecord> {
         at: entry.get("deleted_time").and_then(time),
         by: entry.get("deleted_by").and_then(|by| by.get("name")?.as_str().map(str::to_owned)),
     })
-}
-
-/// A time in an answer.
-pub fn time(value: &Value) -> Option<Timestamp> {
-    Timestamp::from_rfc3339(value.as_str()?)
 }
 
 /// A time as Zoho reads it, in whole seconds, not later than this one.

@@ -34,10 +34,10 @@ use tracing::Instrument;
 
 pub use self::{
     accounts::{Granted, exchange},
-    answer::SCOPES,
+    answer::{SCOPES, time},
     calls::{CADENCES, RECORDS},
     centres::{DATA_CENTRES, DataCentre},
-    changes::{COLUMNS, DeletedRecord, MODIFIED_BY, MODIFIED_TIME, ROWS_PER_CALL, Wanted, time},
+    changes::{COLUMNS, DeletedRecord, MODIFIED_BY, MODIFIED_TIME, ROWS_PER_CALL, Wanted},
     coql::{FOUND_PER_CALL, Found},
     creation::{Creation, MODULE_CREDITS, SettingsRefusal},
     error::CallError,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The module of people who are not contacts yet.
-const LEADS: &str = "Leads";
+pub(super) const LEADS: &str = "Leads";
 
 /// What fails when people cannot be found, in words.
 const SEARCH: &str = "people cannot be looked for";

@@ -1,18 +1,19 @@
 //! What people did in Zoho, and what a delivery makes of it: a record that somebody deleted is not created again until
 //! somebody says so, and a field that somebody changed stays until somebody decides, or Moodle changes it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     DeliveryBatch, Zoho,
     decision::WriteTarget,
+    find::LEADS,
     job::{DeliveryContext, Job},
     outcome::{self, Reason, Timing},
     unreadable,
 };
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
-    model::{FindingSort, FindingState, FoundBy, RecordKey},
+    model::{FindingSort, FindingState, FoundBy, RecordKey, Records},
     store::{Claimed, Finding, ItemRow, NewFinding, Settled, SettledState},
     zoho::mapping::ModuleMapping,
 };
@@ -113,6 +114,13 @@ pub(super) fn deleted(module: &ModuleMapping) -> Reason {
     (DELETED.to_owned(), words)
 }
 
+/// The reason of an item whose lead somebody converted.
+fn lead_converted() -> Reason {
+    let words = "Somebody converted its lead in Zoho into a contact, and leads that were converted cannot be changed. Leave it out, or map \
+                 people to contacts.";
+    ("converted_in_zoho".to_owned(), words.to_owned())
+}
+
 impl Zoho {
     /// Asks a person about records that somebody deleted in Zoho. Returns those that are to be created again.
     pub(super) async fn ask_about(
@@ -122,25 +130,40 @@ impl Zoho {
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, DestinationFailure> {
         let (asked, rest): (Vec<_>, Vec<_>) = vanished.into_iter().partition(|job| is_asked(context.batch, job));
-        let now = self.clock.now();
-        let found = asked.iter().filter_map(|job| {
-            Some(NewFinding {
+        let (now, mut found, mut converted) = (self.clock.now(), Vec::new(), HashSet::new());
+        for job in &asked {
+            let Some(remote_id) = job.remote_id.clone() else { continue };
+            let is_converted = self.is_converted(context, &remote_id).await?;
+            converted.extend(is_converted.then_some(job.item.key));
+            found.push(NewFinding {
                 kind: context.batch.kind,
                 key: Some(job.item.key),
-                remote_id: job.remote_id.clone()?,
-                sort: FindingSort::Deleted,
+                remote_id,
+                sort: if is_converted { FindingSort::Converted } else { FindingSort::Deleted },
                 fields: Vec::new(),
                 modified_at: None,
                 modified_by: None,
                 found_by: FoundBy::Delivery,
-            })
-        });
-        let found: Vec<NewFinding> = found.collect();
+            });
+        }
         self.store.record_findings(Self::NAME, &found, now).await.map_err(unreadable)?;
         let timing = Timing { started_at: now, ended_at: now };
-        let failed = asked.into_iter().map(|job| outcome::failed(job.item, deleted(context.module), Some(timing)));
+        let failed = asked.into_iter().map(|job| {
+            let is_converted = converted.contains(&job.item.key);
+            let reason = if is_converted { lead_converted() } else { deleted(context.module) };
+            outcome::failed(job.item, reason, Some(timing))
+        });
         delivery.settled.extend(failed);
         Ok(rest)
+    }
+
+    /// Whether a record that cannot be changed any more is a lead that somebody made a contact.
+    async fn is_converted(&self, context: &DeliveryContext<'_>, id: &str) -> Result<bool, DestinationFailure> {
+        if context.module.module != LEADS {
+            return Ok(false);
+        }
+        let converted = self.client.was_converted(LEADS, id).await;
+        converted.map_err(|error| self.failure_of(context, Records::Known, "timelines cannot be read", &error))
     }
 
     /// Closes what this delivery has answered. What cannot be stored is found to be equal by the next comparison.

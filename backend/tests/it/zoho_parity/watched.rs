@@ -1,11 +1,12 @@
 //! The cheap look at what others changed.
 
+use backend_sync::zoho::mapping::Mapping;
 use serde_json::json;
 
 use super::{ann, begin, decide, edit, finding, findings, only, watch};
 use crate::{
-    delivery::{item, rest, until},
-    support::{Database, events::at},
+    delivery::{item, rest, start_by, until},
+    support::{Database, ZohoSimulator, events::at},
 };
 
 on_both_databases!(
@@ -17,6 +18,7 @@ on_both_databases!(
     a_merge_is_followed_without_a_change_in_moodle,
     a_deletion_is_found_with_who_and_when,
     a_double_and_a_foreign_key_are_found,
+    a_converted_lead_is_left,
 );
 
 async fn an_edit_of_a_contact_is_reported(database: Database) {
@@ -185,5 +187,29 @@ async fn a_double_and_a_foreign_key_are_found(database: Database) {
     zoho.make_by_hand("Contacts", json!({"id": named("Nobody"), "$delete": true})).await;
     watch(&database, &zoho);
     assert_eq!(findings(&database, &zoho).len(), 0);
+    server.stop().await;
+}
+
+async fn a_converted_lead_is_left(database: Database) {
+    let zoho = ZohoSimulator::start();
+    zoho.change(json!({ "lag_seconds": 0 })).await;
+    let mapping = "[user]\nmodule = \"Leads\"\nkey = \"Moodle_User_Key\"\ntrigger = []\non_delete = \"keep\"\n\n[user.fields]\n\
+                   Last_Name = { from = \"lastname\" }\nCompany = { value = \"College\" }\nCity = { from = \"city\" }\n";
+    zoho.set_up(&Mapping::parse(mapping).unwrap()).await;
+    let server = start_by(&database, &zoho, mapping).await;
+    server.site().apply(&[ann(1, "Leeds", "")]).await;
+    rest(&database).await;
+    zoho.advance(2).await;
+    let lead = only(&zoho, "Leads").await["id"].clone();
+    zoho.act("convert", json!({ "lead": lead })).await;
+    server.site().apply(&[ann(2, "York", "")]).await;
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await, ("failed".to_owned(), Some("converted_in_zoho".to_owned())));
+    let (found, words) = finding(&database, &zoho);
+    assert_eq!(words, "converted open");
+    decide(&database, &zoho, "leave", &found);
+    rest(&database).await;
+    assert_eq!(item(&database, "user", 3).await, ("synced".to_owned(), Some("left_deleted".to_owned())));
+    assert_eq!(zoho.records("Contacts").await.len(), 1, "what that person made of the lead stands");
     server.stop().await;
 }

@@ -76,10 +76,12 @@ impl Zoho {
             let Some(id) = contact.get("id").and_then(Value::as_str) else { continue };
             let has_key = contact.get(&module.key).and_then(Value::as_str).is_some_and(|key| !key.is_empty());
             let values = module.matches.iter().filter_map(|field| contact.get(&field.field)?.as_str());
-            let owner = values.filter_map(|value| addresses.get(&value.to_lowercase())).next();
-            let Some(row) = owner.filter(|row| !has_key && row.remote_id.as_deref() != Some(id)) else { continue };
+            let mut owners = values.filter_map(|value| addresses.get(&value.to_lowercase()));
+            let Some(row) = owners.next().filter(|row| !has_key && row.remote_id.as_deref() != Some(id)) else {
+                continue;
+            };
             asked.push(row.key);
-            found.push(new(Kind::User, Some(row.key), &id.to_owned(), FindingSort::Doubled, found_by));
+            found.push(new(Kind::User, Some(row.key), id, FindingSort::Doubled, found_by));
         }
         // A person has said already that it is somebody else.
         let standings = self.store.standings(Self::NAME, &asked).await?;

@@ -14,9 +14,7 @@ use super::{
         rule::{Form, Hint, Null, Transform, ValueSource},
         source::Path,
     },
-    KindContext,
-    module::PARITY,
-    owned,
+    KindContext, PARITY, owned,
 };
 use crate::model::Kind;
 

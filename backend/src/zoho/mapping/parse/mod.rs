@@ -12,7 +12,10 @@ use super::{
     DeliveryFilter, Mapping, MappingError, ModuleMapping, Tracking, filter::Grades, problem::Report,
     reader::MappingTable, source::Path,
 };
-use crate::model::Kind;
+use crate::model::{Kind, ParityPolicy};
+
+/// Who decides when somebody changed a field in Zoho.
+const PARITY: [(&str, ParityPolicy); 2] = [("report", ParityPolicy::Report), ("restore", ParityPolicy::Restore)];
 
 /// The longest API name in Zoho.
 const NAME_CHARACTERS: usize = 50;

@@ -8,16 +8,12 @@ use super::{
         problem::Report,
         reader::{MappingTable, constant},
     },
-    KindContext, NO_NAME, check_names, fields, is_name, name_of, owned,
+    KindContext, NO_NAME, PARITY, check_names, fields, is_name, name_of, owned,
 };
 use crate::{
     model::{Kind, ParityPolicy},
     zoho::client::CADENCES,
 };
-
-/// Who decides when somebody changed a field in Zoho.
-pub(super) const PARITY: [(&str, ParityPolicy); 2] =
-    [("report", ParityPolicy::Report), ("restore", ParityPolicy::Restore)];
 
 /// The longest label of a module.
 const LABEL_CHARACTERS: usize = 25;
