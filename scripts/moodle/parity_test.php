@@ -613,7 +613,7 @@ final class parity_test extends \basic_testcase {
      * What people are told is what there is.
      */
     private function check_counts(): void {
-        $told = array_column($this->backend->read('/api/v1/parity'), null, 'kind');
+        $told = array_column($this->backend->read('/api/v1/parity')['sites'], null, 'kind');
         foreach (self::LISTS as $kind => $list) {
             $ids = array_keys($this->world->source->records[$kind] ?? []);
             $living = array_filter($ids, function ($id) use ($kind) {

@@ -145,7 +145,7 @@ impl<D: Destination> Worker<D> {
         let synced = of(|state| matches!(state, SettledState::Synced { .. }));
         let parked = of(|state| matches!(state, SettledState::Parked { .. }));
         let retried = of(|state| matches!(state, SettledState::Pending { .. }));
-        let failed = of(|state| matches!(state, SettledState::Failed));
+        let failed = of(|state| matches!(state, SettledState::Failed | SettledState::Gone));
         let duration_ms = u64::try_from(self.clock.now().since(started).as_millis()).unwrap_or(u64::MAX);
         let kind = kind.map(Kind::as_str);
         tracing::info!(
@@ -199,6 +199,6 @@ fn outcome(settled: &Settled) -> DeliveryOutcome {
         SettledState::Synced { .. } => DeliveryOutcome::LeftAlone,
         SettledState::Parked { .. } => DeliveryOutcome::Parked,
         SettledState::Pending { .. } => DeliveryOutcome::Retried,
-        SettledState::Failed => DeliveryOutcome::Failed,
+        SettledState::Failed | SettledState::Gone => DeliveryOutcome::Failed,
     }
 }

@@ -3,9 +3,10 @@
 use super::{Finding, FindingFilter, finding, keep::store};
 use crate::{
     clock::Timestamp,
-    model::{FindingField, FindingSort, FindingState},
+    model::{FindingField, FindingSort, FindingState, RecordKey},
     store::{
         Store, StoreError,
+        sql::{key_of, query},
         sync_items::{hold, request_delivery},
     },
 };
@@ -100,6 +101,21 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(Ok(Finding { changed_at: now, ..found }))
+    }
+
+    /// Gives a record its remote record back that somebody had deleted, and restored at the destination: it is delivered
+    /// again. Not if somebody left it deleted. Returns whether it was one.
+    pub async fn take_back(&self, destination: &str, remote_id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let sql = "UPDATE sync_items SET remote_id = ? WHERE destination = ? AND remote_id IS NULL AND state = 'failed' \
+                   AND (site_id, kind, moodle_id) IN (SELECT site_id, kind, moodle_id FROM findings WHERE destination = ? \
+                   AND remote_id = ? AND sort = 'deleted' AND state = 'open') RETURNING site_id, kind, moodle_id";
+        let values = vec![remote_id.into(), destination.into(), destination.into(), remote_id.into()];
+        let transaction = self.begin_immediate().await?;
+        let taken: Vec<RecordKey> =
+            query(&transaction, sql, values).await?.iter().map(key_of).collect::<Result<_, _>>()?;
+        request_delivery(&transaction, destination, &taken, now).await?;
+        transaction.commit().await?;
+        Ok(!taken.is_empty())
     }
 
     /// Stores a person's decision about the open findings that a filter selects (the left ones, if it takes back), the

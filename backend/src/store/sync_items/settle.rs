@@ -75,7 +75,7 @@ impl Store {
         left_out.extend(settled.iter().filter(|settled| is_left_out(settled)).map(|settled| settled.item.key));
         self.release_waiting(destination, &arrived, now).await?;
         self.release_parked(destination, &left_out, now).await?;
-        let failed = settled.iter().filter(|settled| is_referred_to(settled) && settled.state == SettledState::Failed);
+        let failed = settled.iter().filter(|settled| is_referred_to(settled) && fails(settled));
         let failed: Vec<RecordKey> = failed.map(|settled| settled.item.key).collect();
         self.release_left_out(destination, &failed, now).await?;
         self.release_blocked(destination, settled, now).await?;
@@ -121,6 +121,11 @@ fn arrives(settled: &Settled) -> bool {
     is_referred_to(settled) && matches!(state, SettledState::Synced { remote_id: Some(id), .. } if is_new(id))
 }
 
+/// Whether it needs a person.
+fn fails(settled: &Settled) -> bool {
+    matches!(settled.state, SettledState::Failed | SettledState::Gone)
+}
+
 /// Whether others may wait for the record.
 fn is_referred_to(settled: &Settled) -> bool {
     matches!(settled.item.key.kind, Kind::User | Kind::Course)
@@ -136,7 +141,7 @@ fn waits_for(settled: &Settled) -> Option<RecordKey> {
     match &settled.state {
         SettledState::Parked { waits_for } => Some(*waits_for),
         SettledState::Synced { waits_for, .. } => *waits_for,
-        SettledState::Pending { .. } | SettledState::Failed => None,
+        SettledState::Pending { .. } | SettledState::Failed | SettledState::Gone => None,
     }
 }
 
@@ -194,6 +199,12 @@ fn row(destination: &str, lease: &str, settled: &Settled, now: Timestamp, repeat
             row.digest = Set(None);
             row.attempts = Set(tried);
             (ItemState::Failed, settled.blocked_by())
+        }
+        SettledState::Gone => {
+            // No attempt can have made another one.
+            (row.remote_id, row.linked, row.digest) = (Set(None), Set(false), Set(None));
+            row.attempts = Set(0);
+            (ItemState::Failed, None)
         }
     };
     let known = row.remote_id.as_ref().is_some();

@@ -32,6 +32,8 @@ pub enum SettledState {
     },
     /// It needs a person.
     Failed,
+    /// It needs a person, because somebody deleted its record at the destination: it has none any more.
+    Gone,
 }
 
 /// A claimed item with its outcome.

@@ -43,6 +43,7 @@ fn given_up(settled: &Settled) -> Option<&str> {
     let before = settled.item.remote_id.as_deref().filter(|_| !settled.item.linked)?;
     match &settled.state {
         SettledState::Synced { remote_id, .. } if remote_id.as_deref() != Some(before) => Some(before),
+        SettledState::Gone => Some(before),
         _ => None,
     }
 }

@@ -39,7 +39,7 @@ pub(super) struct DeliveryBatch {
     sites: HashMap<i64, String>,
     /// What was decided about the people of these items and contacts.
     standings: HashMap<(RecordKey, String), Standing>,
-    /// What differs in Zoho of these items, and of the users and courses.
+    /// What differs in Zoho of these items.
     findings: HashMap<RecordKey, Finding>,
     /// The erased people among those of these items.
     erased: HashMap<Place, ErasurePolicy>,
@@ -157,11 +157,7 @@ impl DeliveryBatch {
         {
             self.courses = store.records_by_key::<course::Entity>(&courses.into_iter().collect::<Vec<_>>()).await?;
         }
-        let keys: Vec<RecordKey> = keys.into_iter().collect();
-        if items.iter().any(|item| item.findings) {
-            self.findings.extend(store.findings_of(destination, &keys).await?);
-        }
-        let rows = store.sync_items_of(destination, &keys).await?;
+        let rows = store.sync_items_of(destination, &keys.into_iter().collect::<Vec<_>>()).await?;
         self.related = rows.into_iter().map(|row| (row.key, row)).collect();
         Ok(())
     }

@@ -63,10 +63,7 @@ impl Decider<'_> {
         if let Some(decision) = self.not_synchronised(key, &facts, trail) {
             return Err(decision);
         }
-        if let Some(reason) = self.batch.finding(key).filter(|_| !facts.deleted).and_then(findings::left) {
-            trail.note(|| step(Rule::Finding, Verdict::LeftOut, reason.1.clone()));
-            return Err(Decision::Forgotten { reason });
-        }
+        self.stays_deleted(item, &facts, trail)?;
         let passes_filter = self.passes_filter(key, &facts, remote_id.is_some(), trail)?;
         let lost = remote_id.is_some() && self.lost_its_contact(&facts);
         if lost {
@@ -83,6 +80,18 @@ impl Decider<'_> {
             self.has(key, &facts, related, trail)?;
         }
         Ok(Intent { purpose: Purpose::Write, remote_id, tried })
+    }
+
+    /// The decision about a record that somebody deleted in Zoho, unless it is to be created again.
+    fn stays_deleted(&self, item: &Claimed, facts: &Facts<'_>, trail: &mut impl Trail) -> Result<(), Decision> {
+        let Some(finding) = self.batch.finding(item.key).filter(|_| !facts.deleted) else { return Ok(()) };
+        if let Some(reason) = findings::left(finding) {
+            trail.note(|| step(Rule::Finding, Verdict::LeftOut, reason.1.clone()));
+            return Err(Decision::Forgotten { reason });
+        }
+        let Some(reason) = findings::asked(finding, item, self.module) else { return Ok(()) };
+        trail.note(|| step(Rule::Finding, Verdict::Fails, reason.1.clone()));
+        Err(Decision::Fail { reason })
     }
 
     /// Whether the record writes its record in Zoho itself, or the decision if another one does.
@@ -289,13 +298,11 @@ impl Decider<'_> {
         trail: &mut impl Trail,
     ) -> Result<(), Decision> {
         let row = self.batch.related(related);
-        let missing = row.zip(self.batch.finding(related)).and_then(|(row, finding)| findings::missing(finding, row));
-        if row.is_some_and(|row| row.remote_id.is_some()) && missing.is_none() {
+        if row.is_some_and(|row| row.remote_id.is_some()) {
             trail.note(|| trail::there(related, &self.batch.name(related)));
             return Ok(());
         }
         let (why, reconsider) = match row.map(|row| (row, row.state)) {
-            _ if let Some(why) = missing => (why, false),
             None => ("which Moodle has not reported yet", false),
             Some((_, ItemState::Pending | ItemState::InFlight)) => ("which is not in Zoho yet", false),
             Some((_, ItemState::Parked)) => ("which is waiting itself", false),

@@ -7,7 +7,7 @@ use super::{
     adopt::Adoption,
     brake,
     decision::WriteTarget,
-    findings::{Answers, Leave},
+    findings::{self, Answers, Leave},
     job::{DeliveryContext, Job, WriteCall, job},
     outcome, readings,
     send::Unsettled,
@@ -85,6 +85,7 @@ impl Zoho {
             let job = job(item, target, "updated", false);
             if job.remote_id.is_some() { updates.push(job) } else { inserts.push(job) }
         }
+        self.reappear(context, &inserts, delivery).await;
         for (item, target) in removals {
             let job = job(item, target, "removed", true);
             match (job.remote_id.is_some(), context.module.on_delete) {
@@ -100,7 +101,6 @@ impl Zoho {
         inserts.extend(perhaps_elsewhere);
         let mut gone = self.without_merged(context, gone, delivery).await?;
         gone.vanished = self.ask_about(context, gone.vanished, delivery).await?;
-        self.reappear(&gone.vanished, delivery).await;
         inserts.extend(gone.vanished);
         let (removed, inserts): (Vec<_>, Vec<_>) =
             self.render_new(context, inserts, delivery).into_iter().partition(|job| job.removes);
@@ -120,9 +120,10 @@ impl Zoho {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Requests new deliveries of what refers to records that are created again under another id.
-    async fn reappear(&self, gone: &[Job], delivery: &mut Delivery) {
-        for key in gone.iter().filter(|job| !job.removes).map(|job| job.item.key) {
+    /// Requests new deliveries of what refers to those of these records that are created again under another id.
+    async fn reappear(&self, context: &DeliveryContext<'_>, inserts: &[Job], delivery: &mut Delivery) {
+        let keys = inserts.iter().map(|job| job.item.key);
+        for key in keys.filter(|key| context.batch.finding(*key).is_some_and(findings::is_restored)) {
             let (site_id, id) = (key.site_id, key.moodle_id);
             let dependants = match key.kind {
                 Kind::User => self.store.records_of_user(UserFilter { site_id, userid: id }).await,

@@ -14,15 +14,15 @@ use super::{
 use crate::{
     delivery::{Delivery, Destination, DestinationFailure},
     model::{FindingSort, FindingState, FoundBy, RecordKey, Records},
-    store::{Claimed, Finding, ItemRow, NewFinding, Settled, SettledState},
+    store::{Claimed, Finding, NewFinding, Settled, SettledState},
     zoho::mapping::ModuleMapping,
 };
 
 /// The code of items whose record somebody deleted in Zoho.
-pub(super) const DELETED: &str = "deleted_in_zoho";
+const DELETED: &str = "deleted_in_zoho";
 
 /// The code of items whose record somebody deleted in Zoho, and somebody left so.
-const LEFT: &str = "left_deleted";
+pub(super) const LEFT: &str = "left_deleted";
 
 /// How much of a record is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,25 +83,23 @@ pub(super) fn left(finding: &Finding) -> Option<Reason> {
 }
 
 /// Whether somebody said that it is created again.
-fn is_restored(finding: &Finding) -> bool {
+pub(super) fn is_restored(finding: &Finding) -> bool {
     finding.sort == FindingSort::Deleted && finding.state == FindingState::Restoring
 }
 
-/// Whether a person is asked about a record that Zoho no longer has.
-pub(super) fn is_asked(batch: &DeliveryBatch, job: &Job) -> bool {
-    let restores = |finding: &Finding| is_restored(finding) && Some(&finding.remote_id) == job.remote_id.as_ref();
-    !job.removes && job.leaves.is_none() && !batch.finding(job.item.key).is_some_and(restores)
+/// Why a person is asked about a record that somebody deleted, if its item has no other record in Zoho since.
+pub(super) fn asked(finding: &Finding, item: &Claimed, module: &ModuleMapping) -> Option<Reason> {
+    match finding.sort {
+        _ if finding.state != FindingState::Open || item.remote_id.is_some() => None,
+        FindingSort::Deleted => Some(deleted(module)),
+        FindingSort::Converted => Some(lead_converted()),
+        FindingSort::Changed | FindingSort::Doubled | FindingSort::Surplus => None,
+    }
 }
 
-/// Why a record that others refer to is not in Zoho, although its item knows its id there: somebody deleted it.
-pub(super) fn missing(finding: &Finding, row: &ItemRow) -> Option<&'static str> {
-    let is_gone = matches!(finding.sort, FindingSort::Deleted | FindingSort::Converted);
-    match finding.state {
-        _ if !is_gone || row.remote_id.as_ref() != Some(&finding.remote_id) => None,
-        FindingState::Open => Some("which somebody deleted in Zoho, and about which a person is asked"),
-        FindingState::Restoring => Some("which somebody deleted in Zoho, and which is being created again"),
-        FindingState::Left | FindingState::Closed => None,
-    }
+/// Whether a person is asked about a record that Zoho no longer has.
+pub(super) fn is_asked(job: &Job) -> bool {
+    !job.removes && job.leaves.is_none()
 }
 
 /// The reason of an item whose record somebody deleted.
@@ -122,14 +120,14 @@ fn lead_converted() -> Reason {
 }
 
 impl Zoho {
-    /// Asks a person about records that somebody deleted in Zoho. Returns those that are to be created again.
+    /// Asks a person about records that somebody deleted in Zoho. Returns those that are to be gone anyway.
     pub(super) async fn ask_about(
         &self,
         context: &DeliveryContext<'_>,
         vanished: Vec<Job>,
         delivery: &mut Delivery,
     ) -> Result<Vec<Job>, DestinationFailure> {
-        let (asked, rest): (Vec<_>, Vec<_>) = vanished.into_iter().partition(|job| is_asked(context.batch, job));
+        let (asked, rest): (Vec<_>, Vec<_>) = vanished.into_iter().partition(is_asked);
         let (now, mut found, mut converted) = (self.clock.now(), Vec::new(), HashSet::new());
         for job in &asked {
             let Some(remote_id) = job.remote_id.clone() else { continue };
@@ -151,7 +149,7 @@ impl Zoho {
         let failed = asked.into_iter().map(|job| {
             let is_converted = converted.contains(&job.item.key);
             let reason = if is_converted { lead_converted() } else { deleted(context.module) };
-            outcome::failed(job.item, reason, Some(timing))
+            outcome::gone(job.item, reason, timing)
         });
         delivery.settled.extend(failed);
         Ok(rest)

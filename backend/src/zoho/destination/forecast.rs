@@ -119,7 +119,7 @@ impl Zoho {
         note_settled(forecast, scratch.settled);
         self.foresee_existing(context, gone.merged, foreseen, forecast).await?;
         for job in gone.vanished {
-            match findings::is_asked(context.batch, &job) {
+            match findings::is_asked(&job) {
                 true => {
                     let Some(entry) = forecast.get_mut(&job.item.key) else { continue };
                     (entry.action, entry.reason) = (Action::Fail, Some(findings::deleted(context.module).1));
@@ -286,7 +286,7 @@ fn note_settled(forecast: &mut Forecast, settled: Vec<Settled>) {
             SettledState::Synced { .. } => Action::Nothing,
             // Of several people with one address, one is being delivered.
             SettledState::Parked { .. } | SettledState::Pending { .. } => Action::Park,
-            SettledState::Failed => Action::Fail,
+            SettledState::Failed | SettledState::Gone => Action::Fail,
         };
         entry.reason = reason.map(|(_, words)| words);
     }

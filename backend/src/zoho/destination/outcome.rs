@@ -100,6 +100,11 @@ pub(super) fn failed(item: Claimed, reason: Reason, timing: Option<Timing>) -> S
     settled(item, SettledState::Failed, Some(reason), attempt)
 }
 
+/// An item that needs a person, because somebody deleted its record.
+pub(super) fn gone(item: Claimed, reason: Reason, timing: Timing) -> Settled {
+    Settled { state: SettledState::Gone, ..failed(item, reason, Some(timing)) }
+}
+
 /// An item that is judged again in a moment; nothing was sent.
 pub(super) fn postponed(item: Claimed, reason: Reason, due_at: Timestamp) -> Settled {
     settled(item, SettledState::Pending { due_at }, Some(reason), None)

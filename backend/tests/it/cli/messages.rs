@@ -90,7 +90,7 @@ const MISTAKES: &[Mistake] = &[
         arguments: &["serve"],
         code: 1,
         said: "error: the configuration is wrong: unknown field `listen`, expected one of `accounts_url`, `api_url`, `client_id`, \
-               `client_secret`, `refresh_token`, `mapping`, `reserve_credits` for key `zoho`. Put listen at the top of the file, before \
+               `client_secret`, `refresh_token`, `mapping`, `reserve_credits`, `watch_minutes`, `proof_hour` for key `zoho`. Put listen at the top of the file, before \
                the first [section]\n",
     },
     Mistake {

@@ -216,8 +216,7 @@ async fn compare(database: &Database, zoho: &ZohoSimulator, moodle: &Moodle) {
     let people: BTreeSet<i64> =
         database.rows(people).await.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
     let (mut changed, mut deleted) = (BTreeSet::new(), BTreeSet::new());
-    let items =
-        "SELECT kind, moodle_id, state, code, remote_id FROM sync_items WHERE NOT linked AND remote_id IS NOT NULL";
+    let items = "SELECT kind, moodle_id, state, code, remote_id FROM sync_items WHERE NOT linked AND (remote_id IS NOT NULL OR state = 'failed')";
     for row in database.rows(items).await {
         let text = |place: usize| row.try_get_by_index::<Option<String>>(place).unwrap().unwrap_or_default();
         let (kind, id, remote_id) = (text(0), row.try_get_by_index::<i64>(1).unwrap(), text(4));
@@ -232,10 +231,13 @@ async fn compare(database: &Database, zoho: &ZohoSimulator, moodle: &Moodle) {
             continue;
         }
         let name = format!("{kind} moodle:{id}");
-        let records = state["modules"][module].as_array().unwrap();
-        let Some(record) = records.iter().find(|record| record["id"] == json!(remote_id)) else {
+        if text(3) == "deleted_in_zoho" {
             deleted.insert((name, String::new()));
             continue;
+        }
+        let records = state["modules"][module].as_array().unwrap();
+        let Some(record) = records.iter().find(|record| record["id"] == json!(remote_id)) else {
+            panic!("{name} is gone without a finding: {} {} {remote_id}, {found:#?}", text(2), text(3));
         };
         if text(2) != "synced" {
             continue;

@@ -13,7 +13,7 @@ use crate::{
     store::{Finding, FindingFilter, ItemRow, NewFinding},
     zoho::{
         client::{COLUMNS, MODIFIED_BY, MODIFIED_TIME, time},
-        destination::{Zoho, findings::DELETED},
+        destination::{Zoho, findings::LEFT},
         mapping::ModuleMapping,
     },
 };
@@ -52,8 +52,6 @@ impl Zoho {
                 match (remote, compared) {
                     (_, Compared::Busy) => _ = confirmed.busy.insert(row.key),
                     (None, _) if row.state == ItemState::Synced => again.push(row.key),
-                    // Somebody restored what had been deleted.
-                    (Some(_), _) if row.code.as_deref() == Some(DELETED) => again.push(row.key),
                     (None, _) | (_, Compared::PassedOver) => confirmed.passed_over += 1,
                     (Some(remote), Compared::Equal) => {
                         confirmed.equal += 1;
@@ -142,6 +140,22 @@ impl Zoho {
         for (kind, rows) in by_kind(rows) {
             self.read_by_id(kind, &rows, FoundBy::Watch, spent).await?;
         }
+        self.close_answered(&found).await
+    }
+
+    /// Closes what was said about deleted records whose item has an answer since: it has another one, or is gone in Moodle.
+    async fn close_answered(&self, found: &[Finding]) -> Result<(), ParityError> {
+        let asked = || found.iter().filter(|found| found.sort == FindingSort::Deleted);
+        let keys: Vec<RecordKey> = asked().filter_map(|found| found.key).collect();
+        let items = self.store.sync_items_of(Self::NAME, &keys).await?;
+        let answered = |found: &&Finding| {
+            items.iter().any(|item| {
+                let is_left = item.code.as_deref() == Some(LEFT);
+                Some(item.key) == found.key && item.state == ItemState::Synced && !is_left
+            })
+        };
+        let answered: Vec<String> = asked().filter(answered).map(|found| found.remote_id.clone()).collect();
+        self.store.close_findings(Self::NAME, &answered, self.clock.now()).await?;
         Ok(())
     }
 

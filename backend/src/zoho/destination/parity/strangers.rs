@@ -50,6 +50,9 @@ impl Zoho {
             let Some((site, rest)) = text.split_once(':') else { continue };
             let Some(site_id) = sites.iter().find(|(_, name)| *name == site).map(|(id, _)| *id) else { continue };
             let key = self.key_of(kind, site_id, rest).await?;
+            if self.store.take_back(Self::NAME, id, self.clock.now()).await? {
+                continue;
+            }
             match self.stranger(key, id).await? {
                 Stranger::Found(sort, key) => found.push(new(kind, key, id, sort, found_by)),
                 Stranger::Busy => judged.busy = modified_at(record).into_iter().chain(judged.busy).min(),

@@ -16,7 +16,7 @@ use crate::{
     store::{ItemRow, WatchState},
     zoho::{
         client::{MODIFIED_TIME, Wanted},
-        destination::{Zoho, findings::DELETED},
+        destination::Zoho,
         mapping::ModuleMapping,
     },
 };
@@ -143,8 +143,6 @@ impl Zoho {
 /// Whether others changed a record since our last write.
 fn is_by_others(row: &ItemRow, modified_at: Option<Timestamp>) -> bool {
     match (row.remote_modified_at, modified_at) {
-        // Deleted by somebody, and restored.
-        _ if row.code.as_deref() == Some(DELETED) => true,
         (Some(ours), Some(modified)) => modified > ours,
         _ => true,
     }
