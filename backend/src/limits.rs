@@ -229,6 +229,9 @@ pub const PARITY_TURN: Duration = Duration::from_secs(5);
 /// When a look at Zoho that failed is tried again.
 pub const PARITY_RETRY: Duration = Duration::from_secs(5 * 60);
 
+/// Calls, of 50 records each, by which one look reads again what differs; about.
+pub const LOOK_AGAIN_CALLS: u64 = 40;
+
 /// In this time a field is written again twice by policy; after that, a person is asked.
 pub const RESTORES_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -111,13 +111,14 @@ impl Zoho {
         Ok(held)
     }
 
-    /// Looks again at what differs: people may have put it right in Zoho, or Moodle changed it.
+    /// Looks again at what differs, the newest first: people may have put it right in Zoho, or Moodle changed it. Of very
+    /// many, the comparison of all records closes the rest.
     pub(super) async fn look_again(&self, spent: &mut Spent) -> Result<(), ParityError> {
-        let mut before = None;
-        loop {
+        let (mut before, most) = (None, spent.calls + limits::LOOK_AGAIN_CALLS);
+        while spent.calls < most {
             let page = limits::PAGE_ROWS_MAX.into();
             let found = self.store.findings(Self::NAME, FindingFilter::default(), before, page).await?;
-            let Some(last) = found.last() else { return Ok(()) };
+            let Some(last) = found.last() else { break };
             before = Some(last.id);
             let (strangers, ours): (Vec<Finding>, Vec<Finding>) =
                 found.into_iter().partition(|found| !found.sort.can_be_restored());
@@ -127,6 +128,7 @@ impl Zoho {
                 self.look_again_at_strangers(module, ids.collect(), spent).await?;
             }
         }
+        Ok(())
     }
 
     async fn look_again_at_ours(&self, found: Vec<Finding>, spent: &mut Spent) -> Result<(), ParityError> {

@@ -55,16 +55,20 @@ impl Zoho {
     ) -> Result<(), ParityError> {
         let Piece { held, to, rows } = self.piece((kind, module), &of.after, spent).await?;
         let mut counted = ProofOfKind { remote: held.len() as u64, ..ProofOfKind::default() };
-        let mut doubtful = Vec::new();
+        let (mut doubtful, mut equal) = (Vec::new(), Vec::new());
         for (row, compared) in rows.iter().zip(self.compare(kind, &rows, &held).await?) {
             let is_there = row.remote_id.as_ref().is_some_and(|id| held.contains_key(id));
             match compared {
-                Compared::Equal => counted.equal += 1,
+                Compared::Equal => {
+                    counted.equal += 1;
+                    equal.extend(row.remote_id.clone());
+                }
                 Compared::Differs(_) => doubtful.push(row.clone()),
                 Compared::PassedOver if !is_there && row.state == ItemState::Synced => doubtful.push(row.clone()),
                 Compared::Busy | Compared::PassedOver => counted.passed_over += 1,
             }
         }
+        self.store.close_findings(Self::NAME, &equal, self.clock.now()).await?;
         let confirmed = self.read_by_id(kind, &doubtful, FoundBy::Proof, spent).await?;
         let known: HashSet<&String> = rows.iter().filter_map(|row| row.remote_id.as_ref()).collect();
         let strangers = held.iter().filter(|(id, _)| !known.contains(id));
