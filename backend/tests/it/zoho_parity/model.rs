@@ -53,7 +53,8 @@ impl Moodle {
         let mut events = vec![at(1, "course_created", course(2, "bio"))];
         self.version = 10;
         for id in 1..=PEOPLE {
-            (self.cities.insert(id, "Leeds"), self.grades.insert(id, 50));
+            self.cities.insert(id, "Leeds");
+            self.grades.insert(id, 50);
             events.extend([self.person(id), at(2, "user_enrolled", enrolment(id, id, 2)), self.grade(id)]);
         }
         events
