@@ -1,6 +1,6 @@
 //! A delivery: decides about each item, makes the calls, and settles each item by its own entry in the answer.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use super::{
     Decider, Decision, DeliveryBatch, Zoho,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     delivery::{Delivery, Destination, DestinationFailure},
-    model::Kind,
+    model::{Kind, RecordKey},
     store::{Claimed, CourseFilter, UserFilter},
     zoho::mapping::{OnDelete, Rendered, Write},
 };
@@ -85,7 +85,9 @@ impl Zoho {
             let job = job(item, target, "updated", false);
             if job.remote_id.is_some() { updates.push(job) } else { inserts.push(job) }
         }
-        self.reappear(context, &inserts, delivery).await;
+        let is_restored = |job: &&Job| context.batch.finding(job.item.key).is_some_and(findings::is_restored);
+        let restored = inserts.iter().filter(is_restored).map(|job| job.item.key).collect();
+        self.reappear(restored, delivery).await;
         for (item, target) in removals {
             let job = job(item, target, "removed", true);
             match (job.remote_id.is_some(), context.module.on_delete) {
@@ -99,7 +101,10 @@ impl Zoho {
         let Unsettled { gone, perhaps_elsewhere, .. } =
             self.send(WriteCall::Update, context, updates, delivery).await?;
         inserts.extend(perhaps_elsewhere);
+        let mut merged: HashSet<RecordKey> = gone.iter().filter(|job| !job.removes).map(|job| job.item.key).collect();
         let mut gone = self.without_merged(context, gone, delivery).await?;
+        gone.vanished.iter().for_each(|job| _ = merged.remove(&job.item.key));
+        self.reappear(merged, delivery).await;
         gone.vanished = self.ask_about(context, gone.vanished, delivery).await?;
         inserts.extend(gone.vanished);
         let (removed, inserts): (Vec<_>, Vec<_>) =
@@ -120,10 +125,9 @@ impl Zoho {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Requests new deliveries of what refers to those of these records that are created again under another id.
-    async fn reappear(&self, context: &DeliveryContext<'_>, inserts: &[Job], delivery: &mut Delivery) {
-        let keys = inserts.iter().map(|job| job.item.key);
-        for key in keys.filter(|key| context.batch.finding(*key).is_some_and(findings::is_restored)) {
+    /// Requests new deliveries of what refers to records that get another id: what was delivered of it names the old one.
+    async fn reappear(&self, keys: HashSet<RecordKey>, delivery: &mut Delivery) {
+        for key in keys {
             let (site_id, id) = (key.site_id, key.moodle_id);
             let dependants = match key.kind {
                 Kind::User => self.store.records_of_user(UserFilter { site_id, userid: id }).await,
