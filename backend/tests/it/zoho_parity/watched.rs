@@ -207,6 +207,8 @@ async fn a_converted_lead_is_left(database: Database) {
     assert_eq!(item(&database, "user", 3).await, ("failed".to_owned(), Some("converted_in_zoho".to_owned())));
     let (found, words) = finding(&database, &zoho);
     assert_eq!(words, "converted open");
+    watch(&database, &zoho);
+    assert_eq!(finding(&database, &zoho).1, "converted open", "no look takes it for a record that is gone");
     decide(&database, &zoho, "leave", &found);
     rest(&database).await;
     assert_eq!(item(&database, "user", 3).await, ("synced".to_owned(), Some("left_deleted".to_owned())));

@@ -121,7 +121,7 @@ impl Zoho {
             let Some(last) = found.last() else { break };
             before = Some(last.id);
             let (strangers, ours): (Vec<Finding>, Vec<Finding>) =
-                found.into_iter().partition(|found| !found.sort.can_be_restored());
+                found.into_iter().partition(|found| matches!(found.sort, FindingSort::Doubled | FindingSort::Surplus));
             self.look_again_at_ours(ours, spent).await?;
             for (kind, module) in self.mapping.modules() {
                 let ids = strangers.iter().filter(|found| found.kind == kind).map(|found| found.remote_id.clone());
